@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Installs every Debian package that building, running and testing temper needs, from apt alone, as root or with sudo.
+# Asks apt nothing when all of them are there.
+set -eu
+packages=(
+  # compilers and tools
+  g++ clang llvm libclang-rt-14-dev cmake ninja-build ccache pkg-config git ca-certificates
+  # what the library and its components use
+  libeigen3-dev libfmt-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev libssl-dev
+  # what the program uses
+  libcli11-dev
+  # what the tests use
+  doctest-dev libboost-context-dev clang-format clang-tidy
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$status" = installed ] || missing+=("$package")
+done
+if [ "${#missing[@]}" -eq 0 ]; then
+  echo "dependencies: all ${#packages[@]} packages are there"
+  exit 0
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "dependencies: missing ${missing[*]}; run this as root, or install sudo" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+echo "dependencies: installing ${missing[*]}"
+"${as_root[@]}" apt-get update -qq </dev/null
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+# Tests of the sources themselves, in the plain build only: each header alone on both compilers, programs that must not
+# compile, the package from outside, the rules of the tree, the excerpts in docs, formatting, static analysis.
+include_guard()
+
+set(house_compilers "")
+foreach(compiler g++ clang++)
+  find_program(TEMPER_${compiler} ${compiler})
+  if(TEMPER_${compiler})
+    list(APPEND house_compilers ${compiler})
+  endif()
+endforeach()
+
+set(house_include_flags "-I${PROJECT_SOURCE_DIR}/include" "-I${PROJECT_SOURCE_DIR}/kernels")
+get_target_property(eigen_includes Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)
+foreach(directory IN LISTS eigen_includes)
+  list(APPEND house_include_flags -isystem "${directory}")
+endforeach()
+
+# --- Headers: 'cmake --build . --target headers'. A header is checked again only when something it includes changed.
+file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}"
+  "${PROJECT_SOURCE_DIR}/include/*.hpp" "${PROJECT_SOURCE_DIR}/kernels/*.hpp" "${PROJECT_SOURCE_DIR}/kernels/*.cuh")
+set(stamps "")
+set(all_headers "// Made by the build: every host header, for static analysis.\n")
+foreach(header IN LISTS headers)
+  string(REGEX REPLACE "^[a-z]+/" "" spelling "${header}")
+  string(REGEX REPLACE "[/.]" "_" name "${spelling}")
+  set(unit "${PROJECT_BINARY_DIR}/headers/${name}.cpp")
+  file(CONFIGURE OUTPUT "${unit}" CONTENT "#include <${spelling}>\n#include <${spelling}>\n" @ONLY)
+  if(NOT spelling MATCHES "/cuda/")
+    string(APPEND all_headers "#include <${spelling}>\n")
+  else()
+    continue()
+  endif()
+  foreach(compiler IN LISTS house_compilers)
+    set(stamp "${PROJECT_BINARY_DIR}/headers/${name}.${compiler}.stamp")
+    add_custom_command(OUTPUT "${stamp}" DEPENDS "${unit}" DEPFILE "${stamp}.d" COMMENT "Header ${spelling} alone, ${compiler}" VERBATIM
+      COMMAND "${TEMPER_${compiler}}" -std=c++20 ${temper_warnings} ${house_include_flags} -fsyntax-only -MD -MF "${stamp}.d" -MT "${stamp}" "${unit}"
+      COMMAND "${CMAKE_COMMAND}" -E touch "${stamp}")
+    list(APPEND stamps "${stamp}")
+  endforeach()
+endforeach()
+add_custom_target(headers DEPENDS ${stamps})
+add_test(NAME house/headers COMMAND "${CMAKE_COMMAND}" --build "${PROJECT_BINARY_DIR}" --target headers -- -k 0)
+set_tests_properties(house/headers PROPERTIES TIMEOUT 1200 PROCESSORS 2)
+
+# --- Static analysis reads this one unit for all headers, and the program's own units.
+file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/headers/all_headers.cpp" CONTENT "${all_headers}" @ONLY)
+file(GLOB tidy_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*/*.cpp")
+add_test(NAME house/tidy COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/tidy.sh" "${PROJECT_BINARY_DIR}/headers/all_headers.cpp" ${tidy_sources})
+set_tests_properties(house/tidy PROPERTIES TIMEOUT 900 PROCESSORS 2)
+
+# --- Programs that must not compile.
+file(GLOB wrongs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/must_not_compile/*.cpp")
+foreach(wrong IN LISTS wrongs)
+  get_filename_component(name "${wrong}" NAME_WE)
+  foreach(compiler IN LISTS house_compilers)
+    add_test(NAME must_not_compile/${name}/${compiler} COMMAND bash "${PROJECT_SOURCE_DIR}/tests/must_not_compile/check.sh"
+      "${wrong}" "${TEMPER_${compiler}}" -std=c++20 ${temper_warnings} ${house_include_flags})
+    set_tests_properties(must_not_compile/${name}/${compiler} PROPERTIES LABELS must_not_compile TIMEOUT 120)
+  endforeach()
+endforeach()
+
+# --- The package, from outside the tree.
+foreach(consumer find_package add_subdirectory pkg_config re_export missing_component examples)
+  add_test(NAME package/${consumer} COMMAND bash "${PROJECT_SOURCE_DIR}/tests/package/check.sh" ${consumer} "${PROJECT_BINARY_DIR}")
+  set_tests_properties(package/${consumer} PROPERTIES LABELS package TIMEOUT 300 RUN_SERIAL ON)
+endforeach()
+
+# --- The tree and the docs.
+foreach(rule eigen_rooms cuda_rooms openssl_room ascii spdx tests_for_headers names)
+  add_test(NAME house/${rule} COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/rules.sh" ${rule})
+endforeach()
+add_test(NAME house/excerpts COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/excerpts.sh")
+add_test(NAME house/format COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/format.sh")
+set(house_tests headers tidy eigen_rooms cuda_rooms openssl_room ascii spdx tests_for_headers names excerpts format)
+list(TRANSFORM house_tests PREPEND house/)
+set_tests_properties(${house_tests} PROPERTIES LABELS house)

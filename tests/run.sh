@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# All tests, from nothing: bash tests/run.sh [--only PART]...
+# Parts: dev (every test, the headers on both compilers, the package, formatting, static analysis), sanitize and race
+# (the tests again, under clang++'s sanitizers), fuzz (the libFuzzer programs are built, none is run).
+set -u
+cd "$(dirname "$0")/.."
+
+parts=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --only) parts+=("${2:?--only needs a part}"); shift 2 ;;
+    *) echo "usage: bash tests/run.sh [--only dev|sanitize|race|fuzz]..." >&2; exit 2 ;;
+  esac
+done
+[ "${#parts[@]}" -gt 0 ] || parts=(dev sanitize race fuzz)
+
+bash cmake/dependencies.sh || exit 1
+jobs=$(nproc)
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+passed=0
+failed=0
+summary=""
+
+# The thread sanitizer of this age cannot live with as much address randomisation as newer kernels use.
+without_randomisation=()
+if setarch "$(uname -m)" -R true 2>/dev/null; then without_randomisation=(setarch "$(uname -m)" -R); fi
+
+run_part() {
+  local part=$1 started=$SECONDS before=() built line
+  echo "== $part"
+  [ "$part" != race ] || before=("${without_randomisation[@]}")
+  if ! cmake --preset "$part" >"$logs/configure" 2>&1; then
+    cat "$logs/configure"
+    summary+="$part: cannot be configured"$'\n'; failed=$((failed + 1)); return
+  fi
+  # Go on after a program that does not compile: its test fails, the others are worth running.
+  "${before[@]}" cmake --build --preset "$part" -j "$jobs" -- -k 0
+  built=$?
+  [ "$built" -eq 0 ] || { summary+="$part: the build failed"$'\n'; failed=$((failed + 1)); }
+  echo "== $part: built after $((SECONDS - started)) s"
+  [ "$part" != fuzz ] || { [ "$built" -ne 0 ] || passed=$((passed + 1)); return; }
+  "${before[@]}" ctest --preset "$part" -j "$jobs" --timeout 900 2>&1 | tee "$logs/ctest"
+  line=$(grep -E '^[0-9]+% tests passed, [0-9]+ tests failed out of [0-9]+' "$logs/ctest" | tail -n 1)
+  if [ -z "$line" ]; then
+    summary+="$part: no test was run"$'\n'; failed=$((failed + 1)); return
+  fi
+  local bad all
+  bad=$(sed -E 's/.*, ([0-9]+) tests failed out of ([0-9]+).*/\1/' <<<"$line")
+  all=$(sed -E 's/.*, ([0-9]+) tests failed out of ([0-9]+).*/\2/' <<<"$line")
+  failed=$((failed + bad))
+  passed=$((passed + all - bad))
+  summary+="$part: $line, $((SECONDS - started)) s"$'\n'
+}
+
+for part in "${parts[@]}"; do
+  case "$part" in
+    dev | sanitize | race | fuzz) run_part "$part" ;;
+    *) echo "tests/run.sh: there is no part '$part'; there are dev, sanitize, race, fuzz" >&2; exit 2 ;;
+  esac
+done
+
+printf '\n%s' "$summary"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
