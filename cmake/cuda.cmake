@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# temper::cuda, the kernels' side of the library, for those who ask for it. CMake 3.25.1 cannot set the standard of CUDA
+# sources to 20 by itself, so the option is handed on with the target; fmt 9 needs its constexpr turned on there, and
+# Eigen is kept from its own CUDA support, which warns.
+include_guard()
+include(CheckLanguage)
+
+find_program(TEMPER_NVCC nvcc HINTS "$ENV{CUDACXX}" "$ENV{CUDA_PATH}/bin" /usr/local/cuda/bin)
+if(NOT TEMPER_NVCC)
+  message(FATAL_ERROR "the kernels need nvcc (CUDA 12.0 or newer), and none was found on PATH or in /usr/local/cuda/bin; "
+                      "install the CUDA toolkit or set CUDACXX, or use the preset 'release', which builds without kernels")
+endif()
+if(NOT CMAKE_CUDA_COMPILER)
+  set(CMAKE_CUDA_COMPILER "${TEMPER_NVCC}")
+endif()
+enable_language(CUDA)
+find_package(CUDAToolkit 12.0 REQUIRED)
+
+add_library(temper_cuda INTERFACE)
+add_library(temper::cuda ALIAS temper_cuda)
+target_link_libraries(temper_cuda INTERFACE temper::temper CUDA::cudart CUDA::cublas CUDA::cublasLt)
+target_compile_options(temper_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>")
+target_compile_definitions(temper_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:FMT_USE_CONSTEXPR=1;EIGEN_NO_CUDA>")
+if(NOT EXISTS "${PROJECT_SOURCE_DIR}/kernels/temper/kernel")
+  message(STATUS "there are no kernels yet: this builds the program as the preset 'release' does")
+endif()
+
+# tests/gpu/*.cu make one program, build/<preset>/tests/gpu: every kernel against its host reference.
+if(TEMPER_DEVELOPER)
+  file(GLOB gpu_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/gpu/*.cu")
+  if(gpu_tests)
+    add_executable(gpu ${gpu_tests})
+    target_link_libraries(gpu PRIVATE temper::cuda)
+    set_target_properties(gpu PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  endif()
+endif()
