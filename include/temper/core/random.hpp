@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// Counter-based random numbers: Philox4x32-10 (Salmon et al., 'Parallel random numbers: as easy as 1, 2, 3', SC 2011).
+// A number is a pure function of (seed, site, step, element), so there is no generator state to save, to restore too
+// early, or to share between threads; every backend gives the same bits.
+#pragma once
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+#include <string_view>
+
+namespace temper {
+
+using Random4 = std::array<std::uint32_t, 4>;
+
+constexpr Random4 philox(Random4 counter, std::uint64_t key) {
+  auto key0 = static_cast<std::uint32_t>(key), key1 = static_cast<std::uint32_t>(key >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t a = std::uint64_t{0xD2511F53u} * counter[0], b = std::uint64_t{0xCD9E8D57u} * counter[2];
+    counter = {static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key0, static_cast<std::uint32_t>(b),
+               static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key1, static_cast<std::uint32_t>(a)};
+    key0 += 0x9E3779B9u;
+    key1 += 0xBB67AE85u;
+  }
+  return counter;
+}
+
+// A place that draws numbers, known by its name ('model.layers.3.self_attn.q_proj dropout'): FNV-1a, 32 bits.
+constexpr std::uint32_t random_site(std::string_view name) {
+  std::uint32_t hash = 2166136261u;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  return hash;
+}
+
+// One stream of numbers. Elements are 64 bits wide; four neighbours share one Philox block.
+struct Random {
+  std::uint64_t seed = 0;
+  std::uint32_t site = 0;
+  std::uint32_t step = 0;
+
+  constexpr Random4 block(std::uint64_t index) const {
+    return philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), step, site}, seed);
+  }
+  constexpr std::uint32_t bits(std::uint64_t element) const { return block(element / 4)[element % 4]; }
+
+  // Uniform in [0, 1) with 24 bits, exact in float and double alike.
+  constexpr double uniform(std::uint64_t element) const { return static_cast<double>(bits(element) >> 8) * 0x1p-24; }
+
+  // Box-Muller on 53-bit uniforms: elements 2i and 2i + 1 share a block.
+  double normal(std::uint64_t element) const {
+    const Random4 r = block(element / 2);
+    const double u = (static_cast<double>(r[0]) + 0.5) * 0x1p-32, v = static_cast<double>(r[1]) * 0x1p-32;
+    const double radius = std::sqrt(-2 * std::log(u)), angle = 2 * std::numbers::pi * v;
+    return element % 2 == 0 ? radius * std::cos(angle) : radius * std::sin(angle);
+  }
+
+  // A number in [0, bound), bound < 2^32, without the bias of a remainder (Lemire's multiplication, 64-bit product; the
+  // bias left is below bound / 2^64).
+  constexpr std::uint64_t below(std::uint64_t element, std::uint32_t bound) const {
+    const Random4 r = block(element);
+    const std::uint64_t wide = (std::uint64_t{r[0]} << 32) | r[1];
+    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(wide) * bound) >> 64);
+  }
+};
+
+}  // namespace temper
