@@ -104,7 +104,7 @@ class Context {
   OperationTotal& account(std::string_view name) {
     for (OperationTotal& total : operations_)
       if (total.name == name) return total;
-    return operations_.emplace_back(OperationTotal{.name = name});
+    return operations_.emplace_back(OperationTotal{name, 0, {}, 0});
   }
 
   Stream* stream_;

@@ -58,8 +58,8 @@ struct Random {
   // bias left is below bound / 2^64).
   constexpr std::uint64_t below(std::uint64_t element, std::uint32_t bound) const {
     const Random4 r = block(element);
-    const std::uint64_t wide = (std::uint64_t{r[0]} << 32) | r[1];
-    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(wide) * bound) >> 64);
+    const std::uint64_t low = std::uint64_t{r[1]} * bound;
+    return (std::uint64_t{r[0]} * bound + (low >> 32)) >> 32;  // bits 64 and up of (r0 2^32 + r1) * bound
   }
 };
 

@@ -12,13 +12,15 @@ namespace temper {
 template <class B, class T, int Rank>
 struct View {
   T* data = nullptr;
-  std::array<Index, Rank> shape{};
+  std::array<Index, std::size_t{Rank}> shape{};
 
   constexpr View() = default;
-  constexpr View(T* pointer, std::array<Index, Rank> extents) : data(pointer), shape(extents) {}
+  constexpr View(T* pointer, std::array<Index, std::size_t{Rank}> extents) : data(pointer), shape(extents) {}
 
-  // A converting constructor rather than a conversion operator: nvcc warns about the latter.
-  constexpr View(const View<B, std::remove_const_t<T>, Rank>& other) requires(std::is_const_v<T>)
+  // A converting constructor rather than a conversion operator: nvcc warns about the latter. A template, because it must
+  // not stand in for the copy constructor.
+  template <class U>
+  constexpr View(const View<B, U, Rank>& other) requires(std::is_same_v<const U, T>)
       : data(other.data), shape(other.shape) {}
 
   constexpr Index rows() const requires(Rank == 2) { return shape[0]; }
