@@ -4,6 +4,7 @@
 // full disk is Fault::temporary and leaves what was there. POSIX only.
 #pragma once
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -184,6 +185,7 @@ class NewFile {
     file_ = Descriptor(uninterrupted(
         [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666); }));
     if (file_.number() < 0) fail_to_write(path, 0, errno);
+    ::flock(file_.number(), LOCK_EX | LOCK_NB);  // tells it from what a dead process left
   }
 
   std::size_t written() const { return written_; }
