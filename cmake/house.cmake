@@ -18,20 +18,17 @@ foreach(directory IN LISTS eigen_includes)
 endforeach()
 
 # --- Headers: 'cmake --build . --target headers'. A header is checked again only when something it includes changed.
-file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}"
-  "${PROJECT_SOURCE_DIR}/include/*.hpp" "${PROJECT_SOURCE_DIR}/kernels/*.hpp" "${PROJECT_SOURCE_DIR}/kernels/*.cuh")
+file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/include/*.hpp")
+file(GLOB_RECURSE kernel_headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/kernels"
+  "${PROJECT_SOURCE_DIR}/kernels/*.hpp" "${PROJECT_SOURCE_DIR}/kernels/*.cuh")
+list(FILTER headers EXCLUDE REGEX "/backend/cuda/")
 set(stamps "")
 set(all_headers "// Made by the build: every host header, for static analysis.\n")
-foreach(header IN LISTS headers)
-  string(REGEX REPLACE "^[a-z]+/" "" spelling "${header}")
+foreach(spelling IN LISTS headers kernel_headers)
   string(REGEX REPLACE "[/.]" "_" name "${spelling}")
   set(unit "${PROJECT_BINARY_DIR}/headers/${name}.cpp")
   file(CONFIGURE OUTPUT "${unit}" CONTENT "#include <${spelling}>\n#include <${spelling}>\n" @ONLY)
-  if(NOT spelling MATCHES "/cuda/")
-    string(APPEND all_headers "#include <${spelling}>\n")
-  else()
-    continue()
-  endif()
+  string(APPEND all_headers "#include <${spelling}>\n")
   foreach(compiler IN LISTS house_compilers)
     set(stamp "${PROJECT_BINARY_DIR}/headers/${name}.${compiler}.stamp")
     add_custom_command(OUTPUT "${stamp}" DEPENDS "${unit}" DEPFILE "${stamp}.d" COMMENT "Header ${spelling} alone, ${compiler}" VERBATIM

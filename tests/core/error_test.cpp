@@ -31,7 +31,5 @@ TEST_CASE("error: require throws only when its condition is false") {
 TEST_CASE("error: values may hold braces and non-ASCII text") {
   try {
     require(false, Fault::data, "test.code", "token '{}' is unknown", "{\xc4\xa0th}");
-  } catch (const Error& error) {
-    CHECK(std::string(error.what()) == "temper: token '{\xc4\xa0th}' is unknown");
-  }
+  } catch (const Error& error) { CHECK(std::string(error.what()) == "temper: token '{\xc4\xa0th}' is unknown"); }
 }

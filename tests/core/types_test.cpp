@@ -26,7 +26,8 @@ std::uint32_t count_wrong_roundings(std::uint16_t largest_finite, Round round) {
   std::uint32_t wrong = 0;
   for (std::uint32_t bits = 0; bits < largest_finite; ++bits) {
     const Half low{static_cast<std::uint16_t>(bits)}, high{static_cast<std::uint16_t>(bits + 1)};
-    const float tie = (to_float(low) + to_float(high)) / 2;
+    // In double, since the sum of the two largest is past float's range; the middle itself is exact in float.
+    const auto tie = static_cast<float>((double{to_float(low)} + double{to_float(high)}) / 2);
     const Half even = bits % 2 == 0 ? low : high;
     wrong += round(tie) != even;
     wrong += round(next_below(tie)) != low;

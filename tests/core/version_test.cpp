@@ -5,7 +5,10 @@
 #include <fmt/format.h>
 
 TEST_CASE("version: the text is made of the three numbers") {
-  CHECK(temper::version == fmt::format("{}.{}.{}", temper::version_major, temper::version_minor, temper::version_patch));
+  CHECK(temper::version ==
+        fmt::format("{}.{}.{}", temper::version_major, temper::version_minor, temper::version_patch));
 }
 
-TEST_CASE("version: the build read the same version from the header") { CHECK(temper::version == TEMPER_BUILD_VERSION); }
+TEST_CASE("version: the build read the same version from the header") {
+  CHECK(temper::version == TEMPER_BUILD_VERSION);
+}
