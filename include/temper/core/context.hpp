@@ -36,6 +36,7 @@ class Context {
  public:
   using Stream = typename B::Stream;
   enum class Timing { off, on };
+  enum class Checking { off, on };
 
   Context(Stream& stream, Arena& arena, std::uint64_t seed, Execution execution)
       : stream_(&stream), arena_(&arena), seed_(seed), execution_(execution) {}
@@ -47,6 +48,9 @@ class Context {
   bool training() const { return mode_ == Mode::training; }
   void set_mode(Mode mode) { mode_ = mode; }
   void set_timing(Timing timing) { timing_ = timing; }
+  // Layers look at what they made and throw where it is not finite (model/finite.hpp).
+  bool checking() const { return checking_ == Checking::on; }
+  void set_checking(Checking checking) { checking_ = checking; }
 
   // Where this micro-batch stands: the optimizer step and the number of its tokens that came before. Random numbers depend
   // on these and on nothing else, so that splitting a step into micro-batches differently draws the same numbers.
@@ -113,6 +117,7 @@ class Context {
   Execution execution_;
   Mode mode_ = Mode::training;
   Timing timing_ = Timing::off;
+  Checking checking_ = Checking::off;
   Step step_ = 0;
   Index first_token_ = 0;
   std::vector<OperationTotal> operations_;

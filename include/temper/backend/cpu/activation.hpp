@@ -5,10 +5,9 @@
 #pragma once
 #include "temper/backend/cpu/math.hpp"
 #include "temper/backend/cpu/operands.hpp"
+#include "temper/backend/operations.hpp"
 
 namespace temper {
-
-enum class Rotation { forward, backward };
 
 template <class First, class Second>
 void require_same_shape(std::string_view operation, std::string_view first_name, const First& first,
@@ -16,22 +15,6 @@ void require_same_shape(std::string_view operation, std::string_view first_name,
   require(first.shape == second.shape, Fault::usage, fmt::format("{}.shape", operation),
           "{}: {} is [{}, {}] but {} is [{}, {}]; expected one shape", operation, first_name, first.rows(),
           first.cols(), second_name, second.rows(), second.cols());
-}
-
-// Calls work(begin, end) for stretches of [0, count).
-template <class Real, class Work>
-void over_elements(Context<Cpu<Real>>& ctx, Index count, Work work) {
-  const Pieces pieces = Pieces::of_elements(count);
-  ctx.stream().parallel(pieces.count(), [&](Index piece, int) { work(pieces.begin(piece), pieces.end(piece)); });
-}
-
-// Calls work(row) for every row.
-template <class Real, class Work>
-void over_rows(Context<Cpu<Real>>& ctx, Index rows, Index cols, Work work) {
-  const Pieces pieces = Pieces::of_rows(rows, cols);
-  ctx.stream().parallel(pieces.count(), [&](Index piece, int) {
-    for (Index t = pieces.begin(piece); t < pieces.end(piece); ++t) work(t);
-  });
 }
 
 // y = silu(gate) * up        silu(x) = x * sigmoid(x)

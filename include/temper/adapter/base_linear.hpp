@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// y = x W^T + b, where each of W and b is frozen or trained: the layer that Full is, and that Lora stands on.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "temper/core/builder.hpp"
+
+namespace temper {
+
+enum class Trains { nothing, weight, bias, weight_and_bias };
+
+template <class B>
+struct BaseLinear {
+  using Act = typename B::Activation;
+  FrozenLinear<B> frozen;                  // what is not trained; the other half is empty
+  std::optional<Parameter<B>> weight, bias;
+
+  void forward(Context<B>& ctx, In<B> x, Out<B> y) const {
+    if (weight) matmul(ctx, y, x, DenseMatrix<B>(weight->value));
+    else matmul(ctx, y, x, frozen.weight);
+    if (bias) add_row(ctx, y.view, vector_of(*bias));
+    else if (!frozen.bias.empty()) add_row(ctx, y.view, frozen.bias);
+  }
+  void backward(Context<B>& ctx, In<B> dy, Out<B> dx, In<B> x) {
+    if (bias) sum_rows(ctx, onto(flat(bias->gradient)), dy);
+    if (weight) {
+      matmul_outer(ctx, onto(weight->gradient), dy, x);
+      matmul_transposed(ctx, dx, dy, DenseMatrix<B>(weight->value));
+    } else {
+      matmul_transposed(ctx, dx, dy, frozen.weight);
+    }
+  }
+  void visit(auto&& each) {
+    if (weight) each(*weight);
+    if (bias) each(*bias);
+  }
+};
+
+template <class B>
+BaseLinear<B> base_linear(Builder<B>& build, std::string_view path, LinearShape shape, Trains trains) {
+  const std::string name(path);
+  BaseLinear<B> layer;
+  if (trains == Trains::weight || trains == Trains::weight_and_bias)
+    layer.weight = build.trained_matrix(name + ".weight", shape.out, shape.in);
+  else
+    layer.frozen.weight = build.frozen_matrix(name + ".weight", shape.out, shape.in);
+  if (!shape.bias) return layer;
+  if (trains == Trains::bias || trains == Trains::weight_and_bias)
+    layer.bias = build.trained(name + ".bias", {shape.out}, zeros);
+  else
+    layer.frozen.bias = build.frozen_vector(name + ".bias", shape.out, zeros);
+  return layer;
+}
+
+}  // namespace temper

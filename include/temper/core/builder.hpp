@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// Builds layers: takes weights from a source (a folder's tensors, or nothing for a model that starts from scratch), puts
+// them where they belong, and keeps the account that makes loading a bijection: every slot is filled and every tensor of
+// the source is used, or it is an error that names both lists.
+#pragma once
+#include <cmath>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "temper/core/layer.hpp"
+#include "temper/core/memory.hpp"
+#include "temper/storage/dense.hpp"
+
+namespace temper {
+
+struct StoredTensor {
+  Element element;
+  std::vector<Index> shape;
+  const void* data;  // row-major, in the element's format, at least as long as the builder's model lives
+};
+
+// Where initial values come from.
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+  virtual std::string description() const = 0;  // a path, for messages
+  virtual std::optional<StoredTensor> find(std::string_view name) const = 0;
+  virtual std::vector<std::string> names() const = 0;
+};
+
+// How a value without a source begins. The number of a parameter depends on the seed, its name and its position alone.
+struct Initial {
+  enum class Kind { zeros, ones, normal, kaiming_uniform };
+  Kind kind = Kind::zeros;
+  double deviation = 0;  // of normal
+};
+inline constexpr Initial zeros{Initial::Kind::zeros};
+inline constexpr Initial ones{Initial::Kind::ones};
+inline constexpr Initial kaiming_uniform{Initial::Kind::kaiming_uniform};  // a = sqrt(5): uniform within 1 / sqrt(columns)
+constexpr Initial normal(double deviation) { return {Initial::Kind::normal, deviation}; }
+
+struct LinearShape {
+  Index in, out;
+  bool bias = false;
+};
+
+inline std::string shape_text(std::span<const Index> shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+template <class B> struct FrozenLinear;
+
+template <class B>
+class Builder {
+ public:
+  using Act = typename B::Activation;
+
+  Builder(Memory<B>& memory, typename B::Stream& stream, const WeightSource* source, std::uint64_t seed,
+          double initializer_range = 0.02)
+      : memory_(memory), stream_(stream), source_(source), seed_(seed), initializer_range_(initializer_range) {}
+
+  Memory<B>& memory() const { return memory_; }
+  bool has(std::string_view name) const { return source_ && source_->find(name).has_value(); }
+
+  // A weight matrix that is only read: the source's own bytes, in the source's own format.
+  DenseMatrix<B> frozen_matrix(const std::string& name, Index rows, Index cols) {
+    if (const auto tensor = take(name, {rows, cols})) {
+      memory_.note(Holder::frozen_weights, Arena::rounded(static_cast<std::size_t>(rows * cols) * bytes_of(tensor->element)));
+      return {tensor->data, tensor->element, rows, cols};
+    }
+    const auto view = memory_.template allocate<Act, 2>(Holder::frozen_weights, {rows, cols});
+    fill(view, name, normal(initializer_range_));
+    return view;
+  }
+
+  // A vector that is only read; small, so it is widened once.
+  View<B, const Act, 1> frozen_vector(const std::string& name, Index size, Initial initial) {
+    const auto view = memory_.template allocate<Act, 2>(Holder::frozen_weights, {1, size});
+    load_or_fill(view, name, {size}, initial);
+    return flat(view);
+  }
+
+  // A tensor of the model that is trained: the source's values, or initial ones when the model starts from scratch.
+  Parameter<B> trained(const std::string& name, std::vector<Index> shape, Initial initial) {
+    Parameter<B> p = slot(name, std::move(shape));
+    load_or_fill(p.value, name, p.shape, initial);
+    return p;
+  }
+  Parameter<B> trained_matrix(const std::string& name, Index rows, Index cols) {
+    return trained(name, {rows, cols}, normal(initializer_range_));
+  }
+
+  // A new tensor that an adapter adds; the model's source has none of this name.
+  Parameter<B> parameter(std::string_view path, std::string_view name, std::vector<Index> shape, Initial initial) {
+    Parameter<B> p = slot(std::string(path) + "." + std::string(name), std::move(shape));
+    fill(p.value, p.name, initial);
+    return p;
+  }
+
+  // A trained copy of a tensor that stays in use elsewhere (a head saved beside a tied embedding).
+  Parameter<B> trained_copy(const std::string& name, const std::string& of, Index rows, Index cols) {
+    Parameter<B> p = slot(name, {rows, cols});
+    if (const auto tensor = source_ ? source_->find(of) : std::nullopt) widen(p.value, *tensor);
+    else fill(p.value, of, normal(initializer_range_));
+    return p;
+  }
+
+  // The linear layer of the base model, with its bias where the shape says so; nothing of it is trained.
+  FrozenLinear<B> frozen(std::string_view path, LinearShape shape) {
+    const std::string name(path);
+    FrozenLinear<B> layer{.weight = frozen_matrix(name + ".weight", shape.out, shape.in), .bias = {}};
+    if (shape.bias) layer.bias = frozen_vector(name + ".bias", shape.out, zeros);
+    return layer;
+  }
+
+  // Tensors that a file may hold although no slot needs them; a name that ends so is left over, not unused.
+  void allow_left_over(std::string ending) { left_over_.push_back(std::move(ending)); }
+
+  // Called once when the model stands.
+  void finish() const {
+    if (!source_) return;
+    std::string unused;
+    for (const std::string& name : source_->names())
+      if (!used_.count(name) && !is_left_over(name)) unused += (unused.empty() ? "" : ", ") + name;
+    require(missing_.empty() && unused.empty(), Fault::data, "weights.not_a_bijection",
+            "{}: weights and config.json do not fit together: missing: {}; not used: {}; expected each tensor exactly once; "
+            "use the config.json that belongs to these weights",
+            source_->description(), missing_.empty() ? "none" : shortened(missing_),
+            unused.empty() ? "none" : shortened(unused));
+  }
+
+ private:
+  static std::string shortened(const std::string& list) {
+    return list.size() > 600 ? list.substr(0, 600) + ", ..." : list;
+  }
+  bool is_left_over(std::string_view name) const {
+    for (const std::string& ending : left_over_)
+      if (name.ends_with(ending)) return true;
+    return false;
+  }
+
+  std::optional<StoredTensor> take(const std::string& name, std::vector<Index> shape) {
+    if (!source_) return std::nullopt;
+    auto tensor = source_->find(name);
+    if (!tensor) {
+      missing_ += (missing_.empty() ? "" : ", ") + name;
+      return std::nullopt;
+    }
+    require(tensor->shape == shape, Fault::data, "weights.shape",
+            "{}: tensor '{}' has shape {} but config.json wants {}; expected them equal; config.json and weights are from "
+            "different models",
+            source_->description(), name, shape_text(tensor->shape), shape_text(shape));
+    used_.insert(name);
+    return tensor;
+  }
+
+  Parameter<B> slot(std::string name, std::vector<Index> shape) {
+    const std::array<Index, 2> extents = {shape.size() == 2 ? shape[0] : 1, shape.back()};
+    Parameter<B> p{.name = std::move(name), .shape = std::move(shape)};
+    p.value = memory_.template allocate<Act, 2>(Holder::trained_weights, extents);
+    p.gradient = memory_.template allocate<Act, 2>(Holder::gradients, extents);
+    return p;
+  }
+
+  void load_or_fill(View<B, Act, 2> view, const std::string& name, const std::vector<Index>& shape, Initial initial) {
+    if (const auto tensor = take(name, shape)) widen(view, *tensor);
+    else fill(view, name, initial);
+  }
+
+  void widen(View<B, Act, 2> view, const StoredTensor& tensor) {
+    with_elements(view, [&](Index i) {
+      const auto at = static_cast<std::size_t>(i);
+      switch (tensor.element) {
+        case Element::f32: return static_cast<Act>(static_cast<const float*>(tensor.data)[at]);
+        case Element::bf16: return static_cast<Act>(to_float(static_cast<const bf16*>(tensor.data)[at]));
+        case Element::f16: return static_cast<Act>(to_float(static_cast<const f16*>(tensor.data)[at]));
+        default: return static_cast<Act>(static_cast<const double*>(tensor.data)[at]);
+      }
+    });
+  }
+
+  void fill(View<B, Act, 2> view, const std::string& name, Initial initial) {
+    const Random random{seed_, random_site(name), 0};
+    const double bound = 1 / std::sqrt(static_cast<double>(view.cols()));
+    with_elements(view, [&](Index i) -> Act {
+      const auto element = static_cast<std::uint64_t>(i);
+      switch (initial.kind) {
+        case Initial::Kind::ones: return 1;
+        case Initial::Kind::normal: return static_cast<Act>(static_cast<float>(initial.deviation * random.normal(element)));
+        case Initial::Kind::kaiming_uniform:
+          return static_cast<Act>(static_cast<float>(bound * (2 * random.uniform(element) - 1)));
+        default: return 0;
+      }
+    });
+  }
+
+  // Values are made on the host and sent in pieces, so that building costs no second copy of a weight.
+  template <class Value>
+  void with_elements(View<B, Act, 2> view, Value&& value) {
+    if (memory_.planning()) return;
+    constexpr Index piece = 1 << 16;
+    staging_.resize(static_cast<std::size_t>(piece));
+    for (Index begin = 0; begin < view.size(); begin += piece) {
+      const Index end = std::min(view.size(), begin + piece);
+      for (Index i = begin; i < end; ++i) staging_[static_cast<std::size_t>(i - begin)] = value(i);
+      B::upload(stream_, view.data + begin, staging_.data(), static_cast<std::size_t>(end - begin) * sizeof(Act));
+    }
+  }
+
+  Memory<B>& memory_;
+  typename B::Stream& stream_;
+  const WeightSource* source_;
+  std::uint64_t seed_;
+  double initializer_range_;
+  std::set<std::string> used_;
+  std::string missing_;
+  std::vector<std::string> left_over_;
+  std::vector<Act> staging_;
+};
+
+// y = x W^T + b, nothing trained: what a projection is where no adapter stands on it, and what adapters stand on.
+template <class B>
+struct FrozenLinear {
+  DenseMatrix<B> weight;                         // [out, in]
+  View<B, const typename B::Activation, 1> bias;  // [out] or empty
+
+  void forward(Context<B>& ctx, In<B> x, Out<B> y) const {
+    matmul(ctx, y, x, weight);
+    if (!bias.empty()) add_row(ctx, y.view, bias);
+  }
+  void backward(Context<B>& ctx, In<B> dy, Out<B> dx) const { matmul_transposed(ctx, dx, dy, weight); }
+};
+
+}  // namespace temper

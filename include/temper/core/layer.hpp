@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// A layer is anything with a gradient: forward fills y and what it must remember (Saved), backward reads that, adds to the
+// gradients of its parameters and writes dx. The one rule of accumulation: gradients of parameters always add; results say
+// into or onto. The caller owns y and dx; the layer owns what it keeps in the step's arena.
+#pragma once
+#include <concepts>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "temper/core/context.hpp"
+#include "temper/core/view.hpp"
+
+namespace temper {
+
+// A tensor that is trained. Vectors are held as one row; 'shape' is the shape that a file shows.
+template <class B>
+struct Parameter {
+  using Act = typename B::Activation;
+  std::string name;             // as in a Hugging Face file: model.layers.0.self_attn.q_proj.lora_A.weight
+  std::vector<Index> shape;     // [n] or [rows, cols]
+  View<B, Act, 2> value, gradient;
+  double rate_scale = 1;        // of the learning rate (LoRA+)
+
+  Index size() const { return value.size(); }
+  bool is_matrix() const { return shape.size() == 2; }  // matrices decay, vectors do not
+};
+
+template <class B>
+View<B, const typename B::Activation, 1> vector_of(const Parameter<B>& p) { return flat(p.value); }
+
+struct AnyVisitor {  // stands for any visitor in concepts (nvcc takes no lambda inside requires)
+  void operator()(auto&) const {}
+};
+
+template <class L, class B>
+concept HasSaved = requires { typename L::Saved; };
+template <class L, class B>
+concept HasForward = HasSaved<L, B> && requires(L& layer, Context<B>& ctx, In<B> x, Out<B> y, typename L::Saved& saved) {
+  { layer.forward(ctx, x, y, saved) } -> std::same_as<void>;
+};
+template <class L, class B>
+concept HasBackward = HasSaved<L, B> && requires(L& layer, Context<B>& ctx, In<B> dy, Out<B> dx, typename L::Saved& saved) {
+  { layer.backward(ctx, dy, dx, saved) } -> std::same_as<void>;
+};
+template <class L, class B>
+concept HasVisit = requires(L& layer) { layer.visit(AnyVisitor{}); };
+
+template <class L, class B>
+concept Layer = HasForward<L, B> && HasBackward<L, B> && HasVisit<L, B>;
+
+// y = second(first(x)): the width between the two is 'between'.
+template <class B, class First, class Second>
+struct Sequence {
+  First first;
+  Second second;
+  Index between = 0;
+  struct Saved {
+    typename First::Saved first;
+    typename Second::Saved second;
+    View<B, typename B::Activation, 2> middle;
+  };
+
+  void forward(Context<B>& ctx, In<B> x, Out<B> y, Saved& saved) {
+    saved.middle = keep<typename B::Activation>(ctx, x.rows(), between);
+    first.forward(ctx, x, into(saved.middle), saved.first);
+    second.forward(ctx, saved.middle, y, saved.second);
+  }
+  void backward(Context<B>& ctx, In<B> dy, Out<B> dx, Saved& saved) {
+    const auto scope = ctx.scope();
+    const auto dmiddle = scratch<typename B::Activation>(ctx, dy.rows(), between);
+    second.backward(ctx, dy, into(dmiddle), saved.second);
+    first.backward(ctx, dmiddle, dx, saved.first);
+  }
+  void visit(auto&& each) { first.visit(each), second.visit(each); }
+};
+
+// y = x + inner(x). Operations are found by argument-dependent lookup on the backend's context.
+template <class B, class Inner>
+struct Residual {
+  Inner inner;
+  struct Saved {
+    typename Inner::Saved inner;
+  };
+
+  void forward(Context<B>& ctx, In<B> x, Out<B> y, Saved& saved) {
+    inner.forward(ctx, x, y, saved.inner);
+    add(ctx, onto(y.view), x);
+  }
+  void backward(Context<B>& ctx, In<B> dy, Out<B> dx, Saved& saved) {
+    inner.backward(ctx, dy, dx, saved.inner);
+    add(ctx, onto(dx.view), dy);
+  }
+  void visit(auto&& each) { inner.visit(each); }
+};
+
+}  // namespace temper

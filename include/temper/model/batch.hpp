@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// What a model is given: a stream of tokens with the documents' borders as its only description. There are no pad tokens,
+// and labels are positions, never ids (design rules D5).
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "temper/backend/operations.hpp"
+#include "temper/core/context.hpp"
+#include "temper/model/rope.hpp"
+
+namespace temper {
+
+// Made by the data side; plain host memory that lives through the call.
+struct HostBatch {
+  std::span<const TokenId> tokens;            // [T] documents one after the other
+  std::span<const TokenId> targets;           // [T] what the prediction made at each position is held against
+  std::span<const std::uint8_t> supervised;   // [T] 1: that prediction counts
+  std::span<const Index> document_starts;     // [documents + 1], from 0 to T
+};
+
+// The numbers that decide how much memory a micro-batch needs.
+struct BatchShape {
+  Index tokens = 0, documents = 0, supervised = 0, longest = 0;
+  friend bool operator==(const BatchShape&, const BatchShape&) = default;
+};
+
+inline BatchShape shape_of(const HostBatch& batch) {
+  BatchShape shape{.tokens = std::ssize(batch.tokens), .documents = std::ssize(batch.document_starts) - 1};
+  for (const std::uint8_t s : batch.supervised) shape.supervised += s != 0;
+  for (std::size_t d = 1; d < batch.document_starts.size(); ++d)
+    shape.longest = std::max(shape.longest, batch.document_starts[d] - batch.document_starts[d - 1]);
+  return shape;
+}
+
+// Keys and values of what was already read, for generation: one row of each matrix is one position of one sequence.
+template <class B>
+struct KeyValueCache {
+  std::vector<View<B, typename B::Activation, 2>> keys, values;  // one for each layer: [capacity, K * C]
+};
+
+// The same on the backend, with everything that layers derive from it.
+template <class B>
+struct TokenBatch {
+  using Act = typename B::Activation;
+  View<B, const TokenId, 1> tokens;               // [T]
+  View<B, const std::int32_t, 1> positions;       // [T] row of the rotary tables
+  View<B, const Act, 1> cosines, sines;           // flattened [positions, C / 2]
+  View<B, const AttentionSpan, 1> spans;          // a document each
+  std::span<const AttentionSpan> host_spans;
+  KeyValueCache<B>* cache = nullptr;              // generation only
+
+  View<B, const std::int32_t, 1> rows;            // [S] the supervised positions, ascending
+  View<B, const TokenId, 1> targets;              // [S]
+  View<B, const std::int32_t, 1> sequence_of;     // [S] document of each supervised position
+  Index documents = 0;
+
+  Index size() const { return tokens.size(); }
+  Index supervised() const { return rows.size(); }
+};
+
+// Host memory that batches pass through; it grows to the largest and then stays.
+template <class B>
+struct BatchStaging {
+  std::vector<std::int32_t> positions, rows, sequence_of;
+  std::vector<TokenId> targets;
+  std::vector<typename B::Activation> cosines, sines;
+  std::vector<float> frequencies;
+  std::vector<AttentionSpan> spans;
+};
+
+template <class B, class T>
+View<B, const T, 1> upload(Context<B>& ctx, std::span<const T> values) {
+  const auto view = scratch<T>(ctx, std::ssize(values));
+  ctx.run("upload", {.bytes = 2.0 * static_cast<double>(values.size_bytes())},
+          [&] { B::upload(ctx.stream(), view.data, values.data(), values.size_bytes()); });
+  return view;
+}
+template <class B, class T>
+View<B, const T, 1> upload(Context<B>& ctx, const std::vector<T>& values) { return upload<B>(ctx, std::span<const T>(values)); }
+
+// Rotary tables: one row a position up to the longest document - or one row a token where a document's length changes its
+// frequencies (dynamic scaling beyond the trained length).
+template <class B>
+void stage_rotary(BatchStaging<B>& staging, const Config& config, Index longest) {
+  const Index half = config.head_width / 2;
+  const bool by_length = config.rope.kind == Rope::Kind::dynamic && longest > config.rope.original_positions;
+  Index table_rows = by_length ? 0 : longest;
+  if (by_length)
+    for (const AttentionSpan& s : staging.spans) table_rows += s.query_end - s.query_begin;
+  staging.cosines.resize(static_cast<std::size_t>(table_rows * half));
+  staging.sines.resize(static_cast<std::size_t>(table_rows * half));
+  rope_frequencies(config.rope, config.head_width, 0, staging.frequencies);
+  const auto fill = [&](Index row, Index position) {
+    rope_row(staging.frequencies, position, staging.cosines.data() + row * half, staging.sines.data() + row * half);
+  };
+  if (!by_length) {
+    for (Index p = 0; p < longest; ++p) fill(p, p);
+    return;
+  }
+  Index row = 0;
+  for (const AttentionSpan& s : staging.spans) {
+    const Index length = s.key_end - s.key_begin;
+    rope_frequencies(config.rope, config.head_width, length, staging.frequencies);
+    for (Index q = s.query_begin; q < s.query_end; ++q, ++row) {
+      fill(row, length - (s.query_end - q));
+      staging.positions[static_cast<std::size_t>(q)] = static_cast<std::int32_t>(row);
+    }
+  }
+}
+
+// Brings a batch to the backend; what it makes is scratch of the enclosing scope. 'past' gives each document's number of
+// positions already in the cache, where there is one.
+template <class B>
+TokenBatch<B> upload_batch(Context<B>& ctx, BatchStaging<B>& staging, const Config& config, const HostBatch& host) {
+  staging.spans.clear(), staging.positions.clear(), staging.rows.clear(), staging.targets.clear(),
+      staging.sequence_of.clear();
+  Index longest = 0;
+  for (std::size_t d = 0; d + 1 < host.document_starts.size(); ++d) {
+    const Index begin = host.document_starts[d], end = host.document_starts[d + 1];
+    staging.spans.push_back({begin, end, begin, end});
+    longest = std::max(longest, end - begin);
+    for (Index t = begin; t < end; ++t) {
+      const auto at = static_cast<std::size_t>(t);
+      require(host.tokens[at] >= 0 && host.tokens[at] < config.vocabulary, Fault::data, "batch.token",
+              "token id {} is outside of the vocabulary of {}; expected ids of the model's own tokenizer", host.tokens[at],
+              config.vocabulary);
+      staging.positions.push_back(static_cast<std::int32_t>(t - begin));
+      if (host.supervised.empty() || host.supervised[at] == 0) continue;
+      staging.rows.push_back(static_cast<std::int32_t>(t));
+      staging.targets.push_back(host.targets[at]);
+      staging.sequence_of.push_back(static_cast<std::int32_t>(d));
+    }
+  }
+  stage_rotary(staging, config, longest);
+  TokenBatch<B> batch;
+  batch.tokens = upload<B>(ctx, host.tokens);
+  batch.positions = upload<B>(ctx, staging.positions);
+  batch.cosines = upload<B>(ctx, staging.cosines);
+  batch.sines = upload<B>(ctx, staging.sines);
+  batch.spans = upload<B>(ctx, staging.spans);
+  batch.host_spans = staging.spans;
+  batch.rows = upload<B>(ctx, staging.rows);
+  batch.targets = upload<B>(ctx, staging.targets);
+  batch.sequence_of = upload<B>(ctx, staging.sequence_of);
+  batch.documents = std::ssize(host.document_starts) - 1;
+  return batch;
+}
+
+}  // namespace temper

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// A decoder by configuration: embedding, n blocks, norm; and the head that scores the vocabulary. Llama, Qwen2, Qwen3 and
+// Mistral are this one type. Forward turns tokens into hidden states [T, D]; the head stands apart, since losses read it in
+// blocks (model/heads.hpp).
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "temper/model/block.hpp"
+#include "temper/model/embedding.hpp"
+
+namespace temper {
+
+// What turns hidden states into logits: hidden W^T. The gradient is empty where the head is frozen.
+template <class B>
+struct HeadOf {
+  DenseMatrix<B> weight;                             // [V, D]
+  View<B, typename B::Activation, 2> gradient;
+};
+
+struct BuildOptions {
+  std::uint64_t seed = 42;                           // of values that no file gives
+  Execution execution = Execution::running;          // planning: shapes and bytes only
+};
+
+template <class B, class A>
+class Decoder {
+  static_assert(check_adapter<A, B>());
+
+ public:
+  using Backend = B;
+  using Adapter = A;
+  using Act = typename B::Activation;
+  using Matrix = View<B, Act, 2>;
+
+  // All that backward needs. Made once; a step fills it again and again.
+  struct Saved {
+    Matrix embedded;
+    std::vector<typename Block<B, A>::Saved> blocks;
+    typename Norm<B>::Saved norm;
+  };
+
+  // Without a source the weights start at random, by the seed and their names.
+  Decoder(Config config, A adapter, std::shared_ptr<const WeightSource> source, BuildOptions options = {})
+      : config_(std::move(config)), adapter_(std::move(adapter)), source_(std::move(source)),
+        memory_(std::make_unique<Memory<B>>(options.execution)) {
+    typename B::Stream stream(1);
+    Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range);
+    embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width);
+    for (Index l = 0; l < config_.layers; ++l)
+      blocks_.push_back(block(build, adapter_, "model.layers." + std::to_string(l), config_, l));
+    norm_ = norm(build, adapter_, "model.norm", config_.width, config_.norm_epsilon);
+    build_head(build);
+    build.allow_left_over("rotary_emb.inv_freq");
+    build.finish();
+    saved_.blocks.resize(blocks_.size());
+  }
+
+  const Config& config() const { return config_; }
+  const A& adapter() const { return adapter_; }
+  const WeightSource* source() const { return source_.get(); }
+  const BytesByHolder& bytes() const { return memory_->bytes(); }
+  Saved& saved() { return saved_; }
+
+  HeadOf<B> head() {
+    if (head_) return {DenseMatrix<B>(head_->value), head_->gradient};
+    if (!config_.tied) return {frozen_head_, {}};
+    return {embedding_.table(), embedding_.trained ? embedding_.trained->gradient : Matrix{}};
+  }
+
+  // hidden [T, D] = the states after the last norm. In training the streams between blocks are kept for backward; else two
+  // scratch buffers take turns and each block's memory is released behind it.
+  void forward(Context<B>& ctx, const TokenBatch<B>& batch, Matrix hidden, Saved& saved) {
+    const Index tokens = batch.size(), width = config_.width;
+    const auto scope = ctx.scope();
+    Matrix turns[2];
+    if (!ctx.training())
+      for (Matrix& turn : turns) turn = scratch<Act>(ctx, tokens, width);
+
+    Matrix stream = ctx.training() ? keep<Act>(ctx, tokens, width) : turns[0];
+    embedding_.forward(ctx, batch.tokens, stream);
+    check_finite(ctx, In<B>(stream), "model.embed_tokens", "");
+    for (std::size_t l = 0; l < blocks_.size(); ++l) {
+      if (ctx.training()) {
+        const Matrix next = keep<Act>(ctx, tokens, width);
+        blocks_[l].forward(ctx, stream, next, batch, saved.blocks[l]);
+        stream = next;
+      } else {
+        const auto keeping = ctx.keeping();
+        const Matrix next = turns[(l + 1) % 2];
+        blocks_[l].forward(ctx, stream, next, batch, saved.blocks[l]);
+        stream = next;
+      }
+    }
+    norm_.forward(ctx, stream, hidden, saved.norm);
+    check_finite(ctx, In<B>(hidden), "model.norm", "");
+  }
+
+  // dhidden [T, D] is used as workspace. What forward kept is released by the caller's ctx.keeping().
+  void backward(Context<B>& ctx, const TokenBatch<B>& batch, Matrix dhidden, Saved& saved) {
+    const auto scope = ctx.scope();
+    const auto dstream = scratch<Act>(ctx, dhidden.rows(), dhidden.cols());
+    norm_.backward(ctx, dhidden, into(dstream), saved.norm);
+    for (std::size_t l = blocks_.size(); l-- > 0;) blocks_[l].backward(ctx, dstream, batch, saved.blocks[l]);
+    embedding_.backward(ctx, dstream, batch.tokens);
+  }
+
+  // Every trained parameter, in a fixed order.
+  void visit(auto&& each) {
+    embedding_.visit(each);
+    for (Block<B, A>& b : blocks_) b.visit(each);
+    norm_.visit(each);
+    if (head_) each(*head_);
+  }
+
+ private:
+  void build_head(Builder<B>& build) {
+    const bool trains_head = adapter_trains(adapter_, "lm_head");
+    const bool trains_table = adapter_trains(adapter_, "model.embed_tokens");
+    const Index v = config_.vocabulary, d = config_.width;
+    if (!config_.tied) {
+      if (trains_head) head_ = build.trained_matrix("lm_head.weight", v, d);
+      else frozen_head_ = build.frozen_matrix("lm_head.weight", v, d);
+      return;
+    }
+    require(!trains_table || trains_head, Fault::usage, "decoder.tied",
+            "the embedding of this model is its head too (tie_word_embeddings), but only model.embed_tokens is to be trained; "
+            "expected both or lm_head alone; name lm_head in modules_to_save as well");
+    if (trains_head && !trains_table)
+      head_ = build.trained_copy("lm_head.weight", "model.embed_tokens.weight", v, d);
+    build.allow_left_over("lm_head.weight");  // some checkpoints store the tied table twice
+  }
+
+  Config config_;
+  A adapter_;
+  std::shared_ptr<const WeightSource> source_;
+  std::unique_ptr<Memory<B>> memory_;
+  Embedding<B> embedding_;
+  std::vector<Block<B, A>> blocks_;
+  Norm<B> norm_;
+  DenseMatrix<B> frozen_head_;
+  std::optional<Parameter<B>> head_;
+  Saved saved_;
+};
+
+// Trained parameters and their elements.
+template <class M>
+Index trained_elements(M& model) {
+  Index count = 0;
+  model.visit([&](const auto& p) { count += p.size(); });
+  return count;
+}
+
+}  // namespace temper

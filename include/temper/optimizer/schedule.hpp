@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Learning rates as functions of the optimizer step, counted from 0. Values are transformers' get_scheduler's, digit for
+// digit: with warm-up, step 0 has rate 0.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <numbers>
+
+#include "temper/core/types.hpp"
+
+namespace temper {
+
+template <class S>
+concept Schedule = requires(const S& schedule, Step step) {
+  { schedule(step) } -> std::same_as<double>;
+};
+
+// The share of the peak while the rate climbs; 1 afterwards.
+inline double warmup_share(Step step, Step warmup) {
+  return step < warmup ? static_cast<double>(step) / static_cast<double>(std::max<Step>(1, warmup)) : 1;
+}
+
+struct Constant {
+  double peak = 1e-4;
+  Step warmup = 0;
+  double operator()(Step step) const { return peak * warmup_share(step, warmup); }
+};
+
+// From the peak to zero in a line; 'floor' lies under it.
+struct Linear {
+  double peak = 1e-4;
+  Step warmup = 0, total = 0;
+  double floor = 0;
+  double operator()(Step step) const {
+    if (step < warmup) return peak * warmup_share(step, warmup);
+    const double left = static_cast<double>(total - step) / static_cast<double>(std::max<Step>(1, total - warmup));
+    return std::max(floor, peak * std::max(0.0, left));
+  }
+};
+
+// Half a cosine from the peak to the floor.
+struct Cosine {
+  double peak = 1e-4;
+  Step warmup = 0, total = 0;
+  double floor = 0;
+  double operator()(Step step) const {
+    if (step < warmup) return peak * warmup_share(step, warmup);
+    const double done = static_cast<double>(step - warmup) / static_cast<double>(std::max<Step>(1, total - warmup));
+    const double share = 0.5 * (1 + std::cos(std::numbers::pi * 0.5 * 2 * done));
+    const double lowest = floor / peak;
+    return peak * std::max(0.0, share * (1 - lowest) + lowest);
+  }
+};
+
+// Warm up, stay, decay in a line over the last tenth of the steps.
+struct WarmupStableDecay {
+  double peak = 1e-4;
+  Step warmup = 0, total = 0;
+  double floor = 0;
+  double operator()(Step step) const {
+    if (step < warmup) return peak * warmup_share(step, warmup);
+    const Step decay = total / 10, stable = total - warmup - decay;
+    if (step < warmup + stable) return peak;
+    if (step >= warmup + stable + decay) return floor;
+    const double done = static_cast<double>(step - warmup - stable) / static_cast<double>(std::max<Step>(1, decay));
+    const double lowest = floor / peak;
+    return peak * std::max(0.0, (1 - done) * (1 - lowest) + lowest);
+  }
+};
+
+}  // namespace temper
