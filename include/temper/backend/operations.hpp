@@ -26,18 +26,18 @@ struct CrossEntropy {
   double z_loss = 0;
 };
 
-// One AdamW step (torch.optim.AdamW); bias1 = 1 - beta1^t and bias2 = 1 - beta2^t, with t counted from 1.
+// One AdamW step (torch.optim.AdamW): corrections are 1 - beta^t, with t counted from 1.
 struct AdamWStep {
-  double learning_rate = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0, bias1 = 1, bias2 = 1;
+  double learning_rate, beta1, beta2, epsilon, weight_decay, correction1, correction2;
 };
 
-// One SGD step (torch.optim.SGD): weight_decay is added to the gradient, hence also to the momentum.
-enum class Momentum { plain, nesterov };
-enum class FirstStep { no, yes };
+// One SGD step (torch.optim.SGD): weight_decay is added to the gradient, hence also to the momentum; 'first' starts the
+// buffer with the gradient itself.
+enum class Momentum { classical, nesterov };
 struct SgdStep {
-  double learning_rate = 0, momentum = 0, weight_decay = 0;
-  Momentum kind = Momentum::plain;
-  FirstStep first = FirstStep::no;  // the buffer holds nothing yet and becomes the gradient
+  double learning_rate, momentum, weight_decay;
+  Momentum kind = Momentum::classical;
+  bool first = false;
 };
 
 }  // namespace temper

@@ -10,6 +10,10 @@
 #include <cstdint>
 #include <limits>
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 #include "temper/core/types.hpp"
 
 namespace temper {
@@ -59,17 +63,32 @@ Real sigmoid(Real x) {
   return Real(1) / (Real(1) + exponential(-x));
 }
 
-inline constexpr Index lanes = 16;
+inline constexpr Index chains = 16;
+
+// x[i] = sqrt(x[i]). std::sqrt may set errno, which keeps compilers from making vectors of it; the instructions do not,
+// and round alike.
+inline void square_roots(float (&x)[chains]) {
+#if defined(__AVX__)
+  for (Index i = 0; i < chains; i += 8) _mm256_storeu_ps(x + i, _mm256_sqrt_ps(_mm256_loadu_ps(x + i)));
+#elif defined(__SSE2__)
+  for (Index i = 0; i < chains; i += 4) _mm_storeu_ps(x + i, _mm_sqrt_ps(_mm_loadu_ps(x + i)));
+#else
+  for (float& each : x) each = std::sqrt(each);
+#endif
+}
+inline void square_roots(double (&x)[chains]) {
+  for (double& each : x) each = std::sqrt(each);
+}
 
 // The sum over j of term(j), j in [0, n), in chains of Sum.
 template <class Sum, class Term>
 Sum sum_over(Index n, Term term) {
-  Sum chain[lanes] = {};
+  Sum chain[chains] = {};
   Index j = 0;
-  for (; j + lanes <= n; j += lanes)
-    for (Index lane = 0; lane < lanes; ++lane) chain[lane] += static_cast<Sum>(term(j + lane));
+  for (; j + chains <= n; j += chains)
+    for (Index lane = 0; lane < chains; ++lane) chain[lane] += static_cast<Sum>(term(j + lane));
   for (Index lane = 0; j + lane < n; ++lane) chain[lane] += static_cast<Sum>(term(j + lane));
-  for (Index half = lanes / 2; half > 0; half /= 2)
+  for (Index half = chains / 2; half > 0; half /= 2)
     for (Index lane = 0; lane < half; ++lane) chain[lane] += chain[lane + half];
   return chain[0];
 }
@@ -77,13 +96,13 @@ Sum sum_over(Index n, Term term) {
 // The largest element; minus infinity of nothing. A NaN is passed over or returned, depending on its place.
 template <class Real>
 Real maximum_of(const Real* x, Index n) {
-  Real chain[lanes];
-  std::fill_n(chain, lanes, -std::numeric_limits<Real>::infinity());
+  Real chain[chains];
+  std::fill_n(chain, chains, -std::numeric_limits<Real>::infinity());
   Index j = 0;
-  for (; j + lanes <= n; j += lanes)
-    for (Index lane = 0; lane < lanes; ++lane) chain[lane] = x[j + lane] > chain[lane] ? x[j + lane] : chain[lane];
+  for (; j + chains <= n; j += chains)
+    for (Index lane = 0; lane < chains; ++lane) chain[lane] = x[j + lane] > chain[lane] ? x[j + lane] : chain[lane];
   for (Index lane = 0; j + lane < n; ++lane) chain[lane] = x[j + lane] > chain[lane] ? x[j + lane] : chain[lane];
-  for (Index lane = 1; lane < lanes; ++lane) chain[0] = chain[lane] > chain[0] ? chain[lane] : chain[0];
+  for (Index lane = 1; lane < chains; ++lane) chain[0] = chain[lane] > chain[0] ? chain[lane] : chain[0];
   return chain[0];
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <type_traits>
 
+#include "temper/backend/cpu/math.hpp"
 #include "temper/backend/cpu/memory.hpp"
 #include "temper/core/context.hpp"
 #include "temper/core/view.hpp"
@@ -34,6 +35,22 @@ using OutList = std::type_identity_t<View<Cpu<Real>, T, 1>>;
 template <class... Views>
 double bytes_of_all(const Views&... views) {
   return (static_cast<double>(views.bytes()) + ... + 0.0);
+}
+
+// Calls work(begin, end) for stretches of [0, count).
+template <class Real, class Work>
+void over_elements(Context<Cpu<Real>>& ctx, Index count, Work work) {
+  const Pieces pieces = Pieces::of_elements(count);
+  ctx.stream().parallel(pieces.count(), [&](Index piece, int) { work(pieces.begin(piece), pieces.end(piece)); });
+}
+
+// Calls work(row) for every row.
+template <class Real, class Work>
+void over_rows(Context<Cpu<Real>>& ctx, Index rows, Index cols, Work work) {
+  const Pieces pieces = Pieces::of_rows(rows, cols);
+  ctx.stream().parallel(pieces.count(), [&](Index piece, int) {
+    for (Index t = pieces.begin(piece); t < pieces.end(piece); ++t) work(t);
+  });
 }
 
 }  // namespace temper

@@ -57,26 +57,23 @@ void sgd(Context<Cpu<Real>>& ctx, OutVector<Real> value, InVector<Real> gradient
   ctx.run("sgd", {6 * size, (has_buffer ? 5 : 3) * bytes_of_all(gradient)}, [&] {
     const Real scale = static_cast<Real>(gradient_scale), decay = static_cast<Real>(step.weight_decay),
                momentum = static_cast<Real>(step.momentum), rate = static_cast<Real>(-step.learning_rate);
-    const Real keep_buffer = step.first ? Real(0) : momentum;
-    over_elements(
-        ctx, value.size(), [&, p = value.data, g = gradient.data, b = momentum_buffer.data](Index begin, Index end) {
-          if (!has_buffer) {
-            for (Index i = begin; i < end; ++i)
-              p[i] = multiply_add(rate, multiply_add(decay, p[i], g[i] * scale), p[i]);
-            return;
-          }
-          // What the buffer held before the first step is not read: it may be anything.
-          if (step.first) std::fill(b + begin, b + end, Real(0));
-          const Real ahead = step.kind == Momentum::nesterov ? momentum : Real(0);
-          const Real own = step.kind == Momentum::nesterov ? Real(1) : Real(0);
-          for (Index i = begin; i < end; ++i) {
-            const Real decayed = multiply_add(decay, p[i], g[i] * scale);
-            const Real moved = multiply_add(keep_buffer, b[i], decayed);
-            b[i] = moved;
-            const Real direction = step.kind == Momentum::nesterov ? multiply_add(ahead, moved, own * decayed) : moved;
-            p[i] = multiply_add(rate, direction, p[i]);
-          }
-        });
+    const Real kept = step.first ? Real(0) : momentum;
+    over_elements(ctx, value.size(), [=](Index begin, Index end) {
+      Real *p = value.data, *buffer = momentum_buffer.data;
+      const Real* g = gradient.data;
+      if (!has_buffer) {
+        for (Index i = begin; i < end; ++i) p[i] = multiply_add(rate, multiply_add(decay, p[i], g[i] * scale), p[i]);
+        return;
+      }
+      // What the buffer held before the first step is not read: it may be anything.
+      if (step.first) std::fill(buffer + begin, buffer + end, Real(0));
+      for (Index i = begin; i < end; ++i) {
+        const Real decayed = multiply_add(decay, p[i], g[i] * scale);
+        const Real moved = buffer[i] = multiply_add(kept, buffer[i], decayed);
+        const Real ahead = multiply_add(momentum, moved, decayed);
+        p[i] = multiply_add(rate, step.kind == Momentum::nesterov ? ahead : moved, p[i]);
+      }
+    });
   });
 }
 
