@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// Numbers as people read them.
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace temper_cli {
+
+std::string bytes_text(std::size_t bytes);   // 1.4 GiB
+std::string count_text(std::int64_t count);  // 1,234,567
+std::string duration_text(double seconds);   // 1m 05s
+std::string rate_text(double per_second);    // 12.3k
+std::string now_text();                      // 2026-11-22T03:34:45Z
+
+}  // namespace temper_cli

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// What the table cannot say: keys that need each other, and paths that must be there.
+#include <system_error>
+
+#include "recipe.hpp"
+
+namespace temper_cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Checks {
+ public:
+  Checks(const Recipe& recipe, std::vector<Mistake>& mistakes) : recipe_(recipe), mistakes_(mistakes) {}
+
+  void run() {
+    check_evaluation();
+    check_quantization();
+    check_training();
+    check_paths();
+  }
+
+ private:
+  void complain(KeyPath key, std::string sentence) {
+    mistakes_.push_back({recipe_.origin_of(key), std::string(key.path), std::move(sentence)});
+  }
+
+  void check_evaluation() {
+    if (recipe_.has("data.validation") || !recipe_.origin_of("data.validation").sound) return;
+    if (recipe_.has("evaluation.every_steps"))
+      complain("evaluation.every_steps", "there is nothing to evaluate on; expected data.validation to be set");
+    if (recipe_.has("evaluation.early_stopping_patience"))
+      complain("evaluation.early_stopping_patience",
+               "there is nothing to evaluate on; expected data.validation to be set");
+    if (recipe_.is("checkpoint.keep", "best"))
+      complain("checkpoint.keep", "'best' needs a validation loss; expected data.validation to be set");
+  }
+
+  void check_quantization() {
+    const bool quantized = !recipe_.is("quantization.type", "none");
+    if (recipe_.is("adapter.method", "full") && quantized)
+      complain("quantization.type",
+               "the whole model is trained, which quantized weights cannot be; expected none, or "
+               "an adapter");
+    if (recipe_.is("adapter.method", "qlora") && recipe_.given("quantization.type") &&
+        !recipe_.is("quantization.type", "nf4"))
+      complain("quantization.type", "qlora is lora on nf4; expected nf4");
+  }
+
+  void check_training() {
+    if (recipe_.boolean("training.nesterov") && recipe_.number("training.momentum") == 0)
+      complain("training.nesterov", "needs a momentum; expected training.momentum above 0");
+    if (recipe_.has("training.learning_rate") &&
+        recipe_.number("training.min_learning_rate") > recipe_.number("training.learning_rate"))
+      complain("training.min_learning_rate", "is above training.learning_rate; expected at most that");
+    if (recipe_.is("task", "distillation") && !recipe_.has("teacher"))
+      complain("teacher", "is missing; expected the path of the teacher's folder");
+  }
+
+  void check_paths() {
+    for (const KeyPath key : {KeyPath("model"), KeyPath("teacher"), KeyPath("reward_model"), KeyPath("adapter.from"),
+                              KeyPath("data.train")})
+      for (const std::string& path : recipe_.texts(key)) check_there(key, path);
+    if (!recipe_.value("data.validation").is_number())
+      for (const std::string& path : recipe_.texts("data.validation")) check_there("data.validation", path);
+    if (recipe_.has("data.chat_template")) {
+      const std::string text = recipe_.text("data.chat_template");
+      if (text != "none" && text.starts_with('/') && text.find_first_of("{\n") == std::string::npos)
+        check_there("data.chat_template", text);
+    }
+  }
+
+  void check_there(KeyPath key, const std::string& path) {
+    std::error_code error;
+    if (fs::exists(path, error)) return;
+    complain(key, fmt::format("{} does not exist; expected a path that does", temper::shown_path(path)));
+  }
+
+  const Recipe& recipe_;
+  std::vector<Mistake>& mistakes_;
+};
+
+}  // namespace
+
+void check_recipe(const Recipe& recipe, std::vector<Mistake>& mistakes) { Checks(recipe, mistakes).run(); }
+
+}  // namespace temper_cli

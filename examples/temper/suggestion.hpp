@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// The nearest known name to one that was mistyped: by edits (insert, delete, replace, swap of neighbours), with the
+// names that other tools use for the same thing looked up first.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace temper_cli {
+
+// How many edits turn 'a' into 'b'; letters' case and '-' against '_' count nothing.
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+// The nearest of 'names', or "" when none is near enough to be meant.
+std::string nearest_word(std::string_view word, const std::vector<std::string_view>& names);
+
+// The full path of the key that was probably meant by 'name' in 'section' ("" is the top level); "" when there is none.
+std::string nearest_key(std::string_view section, std::string_view name, std::string_view task);
+
+}  // namespace temper_cli
