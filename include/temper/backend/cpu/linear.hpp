@@ -10,6 +10,7 @@
 
 #include "temper/backend/cpu/memory.hpp"
 #include "temper/backend/cpu/product.hpp"
+#include "temper/backend/cpu/product_double.hpp"
 #include "temper/core/context.hpp"
 #include "temper/storage/dense.hpp"
 
