@@ -54,12 +54,14 @@ def fill(model, family):
 
 
 def fill_adapter(model, family):
-    """Every factor A and B is random and not zero; a magnitude of DoRA is moved off its start by up to a tenth."""
+    """Every factor A and B, and virtual tokens, are random and not zero; a magnitude of DoRA is moved off its start by up to a tenth."""
     seeded = generator("adapter", family)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_A" in name or "lora_B" in name:
                 parameter.copy_(torch.from_numpy(0.2 * seeded.standard_normal(parameter.shape)))
+            elif "prompt_encoder" in name:
+                parameter.copy_(torch.from_numpy(0.3 * seeded.standard_normal(parameter.shape)))
         for name, parameter in model.named_parameters():
             if "lora_magnitude_vector" in name:
                 parameter.mul_(torch.from_numpy(1.0 + 0.1 * seeded.uniform(-1, 1, parameter.shape)))

@@ -18,7 +18,7 @@ import safetensors
 import safetensors.torch
 import torch
 import transformers
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
 sys.dont_write_bytecode = True
@@ -41,6 +41,7 @@ ADAPTERS = {
     "adapter_bias_lora_only": dict(bias="lora_only", target_modules=["q_proj", "v_proj"]),
     "adapter_modules_to_save": dict(modules_to_save=["lm_head"]),
     "adapter_dora": dict(use_dora=True),
+    "adapter_prompt": None,  # prompt tuning, which has none of LoRA's settings
 }
 PADDED = dict(batch_size=4, gradient_accumulation=1)
 # name of the run: (adapter or None, settings that differ from DEFAULTS)
@@ -52,6 +53,7 @@ RUNS = {
         "lora_batch": ("adapter", PADDED),
         "modules_to_save": ("adapter_modules_to_save", {}),
         "dora": ("adapter_dora", {}),
+        "prompt": ("adapter_prompt", dict(learning_rate=0.05)),
     },
     "qwen2": {
         "full_label_smoothing": (None, dict(label_smoothing=0.1)),
@@ -123,7 +125,11 @@ def write_model(folder, name, config):
 def write_adapter(folder, name, adapter):
     model = reference.load(folder)
     model.name_or_path = name
-    tuned = get_peft_model(model, LoraConfig(**{**LORA, **ADAPTERS[adapter]}))
+    if ADAPTERS[adapter] is None:
+        settings = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=5)
+    else:
+        settings = LoraConfig(**{**LORA, **ADAPTERS[adapter]})
+    tuned = get_peft_model(model, settings)
     families.fill_adapter(tuned, name)
     tuned.save_pretrained(folder / adapter)
     (folder / adapter / "README.md").unlink(missing_ok=True)
@@ -136,7 +142,10 @@ def subject(folder, adapter, precision):
     """The model to train in the wanted precision: everything for no adapter, else what the adapter trains."""
     model = reference.load(folder)
     if adapter is not None:
-        model = PeftModel.from_pretrained(model, folder / adapter, is_trainable=True)
+        prompt = ADAPTERS[adapter] is None  # PEFT loads these only as frozen
+        model = PeftModel.from_pretrained(model, folder / adapter, is_trainable=not prompt)
+        for parameter in model.prompt_encoder.parameters() if prompt else ():
+            parameter.requires_grad_(True)
     return reference.in_float64(model) if precision == "float64" else model
 
 

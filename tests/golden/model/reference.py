@@ -68,7 +68,8 @@ def forget_length(model):
 
 def logits_of(model, row):
     forget_length(model)
-    return model(input_ids=torch.tensor([row["tokens"]]), use_cache=False).logits[0]
+    logits = model(input_ids=torch.tensor([row["tokens"]]), use_cache=False).logits[0]
+    return logits[-len(row["tokens"]):]  # after the virtual tokens of prompt tuning
 
 
 def supervised(rows):
@@ -127,6 +128,8 @@ def trained(model):
 
 def saved_name(name):
     """The name that a PEFT file has for a parameter of a live PEFT model."""
+    if name.startswith("prompt_encoder."):
+        return "prompt_embeddings"
     return (name.replace(".default", "").replace(".modules_to_save", "")
             .replace("lora_magnitude_vector.weight", "lora_magnitude_vector"))
 

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+# Trains small byte-level BPE tokenizers with Hugging Face tokenizers and records what they make of difficult texts:
+# ids, byte spans and decoded text. Run it with 'pip install tokenizers'; it writes NAME/tokenizer.json,
+# NAME/tokenizer_config.json and NAME/expected.json beside itself. Spans are in bytes; where Hugging Face gives a token
+# that is part of a character the whole character, so do these. 'spans' is null where normalization changes the text.
+import json
+import pathlib
+import random
+import unicodedata
+
+import tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+here = pathlib.Path(__file__).parent
+
+LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|"
+          r"\s*[\r\n]+|\s+(?!\S)|\s+")
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+
+
+def corpus():
+    subjects = ["the cat", "a small dog", "my teacher", "the old house", "our river", "this model", "the user"]
+    verbs = ["sees", "doesn't like", "has found", "will train", "can't read", "asks for", "is writing", "they've seen"]
+    objects = ["a token", "the vocabulary", "some water", "12 apples", "the number 3456", "an answer", "every word",
+               "the gradient", "a long sentence", "the caf\u00e9", "na\u00efve questions", "its weights"]
+    others = ["\u4f60\u597d\uff0c\u4e16\u754c\u3002", "\u6211\u4eec\u5728\u5b66\u4e60\u8bed\u8a00\u6a21\u578b\u3002",
+              "\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440!", "\u0645\u0631\u062d\u0628\u0627",
+              "Gr\u00fc\u00dfe aus M\u00fcnchen", "\U0001f600\U0001f44d\U0001f3fd \U0001f468\u200d\U0001f469\u200d\U0001f467",
+              "\u3053\u3093\u306b\u3061\u306f\u4e16\u754c", "\ud55c\uad6d\uc5b4 \ubb38\uc7a5"]
+    code = ["def add(a, b):\n    return a + b\n", "for (int i = 0; i < n; ++i) {\n\tsum += x[i];\n}\n",
+            "{\"key\": [1, 2, 3], \"name\": null}\r\n", "if x == 10:\n        print('ten')\n"]
+    pick = random.Random(7)
+    for _ in range(1200):
+        yield f"{pick.choice(subjects).capitalize()} {pick.choice(verbs)} {pick.choice(objects)}. "
+        if pick.random() < 0.4:
+            yield pick.choice(others)
+        if pick.random() < 0.3:
+            yield pick.choice(code)
+
+
+def texts():
+    fixed = [
+        "", " ", "  ", "   ", "\n", "\n\n", "\r\n", "\t", " \n", "\n ", " \r\n \r\n", "a", " a", "a ", "  a  ", "\ta\t",
+        "Hello, world!", "hello  world", "hello   world   ", "I'm you're he's we'll they've I'd don't",
+        "I'M YOU'RE HE'S WE'LL THEY'VE I'D DON'T", "'s't're've'm'll'd", "''s ' s 'x", "it\u2019s", "\u017f'\u017f 'S",
+        "1", "12", "123", "1234", "12345678901234567890", "3.14159", "1,000,000", "x1y22z333", "\u0661\u0662\u0663",
+        "\u00b2\u00b3\u00bc \u2163 \u2460", "\U0001d7d8\U0001d7d9", "a1b2", "1st 2nd", "0x1F",
+        "def f(x):\n    return x\n", "\tif (a) {\r\n\t\tb();\r\n\t}\r\n", "a\n\n\nb", "a \n b", "a  \n  b", "a\r\rb",
+        "x = [1, 2]; y = {'k': \"v\"}", "!!!", "...", " ...", "?!?!", "--==--", "a-b_c", "_x_", "__init__", "$5 & 6%",
+        "https://example.org/a?b=c&d=%20#e", "me@example.org", "C:\\dir\\file.txt", "<html><b>x</b></html>",
+        "\u4f60\u597d\uff0c\u4e16\u754c\u3002", "\u4f60 \u597d", "\u6211\u4eec abc \u8bed\u8a00", "\u3053\u3093\u306b\u3061\u306f",
+        "\ud55c\uad6d\uc5b4", "\u1112\u1161\u11ab\u1100\u116e\u11a8", "\u1100\u1161", "\uac00\u11a8",
+        "\u041f\u0440\u0438\u0432\u0435\u0442", "\u0645\u0631\u062d\u0628\u0627 \u0628\u0643", "\u05e9\u05dc\u05d5\u05dd",
+        "\u0928\u092e\u0938\u094d\u0924\u0947", "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", "\u1e9e\u00df\u0130\u0131",
+        "caf\u00e9", "cafe\u0301", "e\u0301\u0301", "a\u0323\u0307", "a\u0307\u0323", "\u212b \u212a \u2126", "\u1e9b\u0323",
+        "q\u0307\u0323x", "\u0301", "\u0301a", " \u0301", "n\u0303o\u0308", "\ufb01 \ufb03", "\u0958", "\u2adc", "\uf900\ufa0e",
+        "\u0344", "\u00c5\u0301", "A\u030a\u0301", "\u0041\u0327\u030a", "word cafe\u0301 word", "\u0065\u0300\u0301 fin",
+        "\U0001f600", "\U0001f600\U0001f600", "\U0001f44d\U0001f3fd", "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466",
+        "\U0001f1e9\U0001f1ea", "\u2764\ufe0f", "a\U0001f600b", " \U0001f600 ", "1\ufe0f\u20e3",
+        "\u0000", "a\u0000b", "\u0001\u0002\u001f", "\u007f", "\u0080\u0085\u009f", "\u00a0a\u00a0", "a\u00ad b",
+        "\u2003a\u2009b", "\u3000\u3000a", "\u200b a", "\ufeffa", "\u180ea", "\u2028\u2029", "a\u000bb\u000cc",
+        "\ufffd", "\uffff", "\U0010ffff", "\u0378", "\U000e0fff", "\ue000", "\U000f0000x",
+        "\ufdfa", "\U0001f9d1\u200d\U0001f680", "\u0f77", "\U0001d400\U0001d401", "\u202eabc\u202c",
+        " " * 17 + "x", "\n" * 9, "\t" * 5 + "x", "a" * 70, "ab" * 40, "the " * 12, "\u597d" * 30, "z\u0301" * 9,
+        "The cat doesn't like 12 apples.", "Every word, the gradient... is 3456!", " leading", "trailing ", "MiXeD CaSe",
+    ]
+    added = [
+        "<s>", "</s>", "<s>a</s>", " <s> a </s> ", "a<s>b", "<s><s></s>", "<s", "s>", "<s >", "<|x|>a<|x|>", "a <|x|> b",
+        "<left>", "a  <left>b", "a \n\t<left> b", "<right>", "a<right>  b", "a <right>\n\n b", "<right>  <left>",
+        "<left>  <right>", "  <left>  <left>  ", "<right> <right> x", "word", "a word b", "awordb", "words word", "word.",
+        "_word", "1word", "word\u00e9", "\u00b2word", "\u0301word", "word\u200d", "wordword", "word word",
+        "caf\u00e9token", "cafe\u0301token", "x caf\u00e9token y", "New York", "in New York.", "New  York", "new york",
+        "<|reserved_0|><|reserved_1|>", "<|reserved_|>", "<|re<|reserved_0|>", "<<s>>", "\u3000<left>", "<right>\u2003x",
+    ]
+    return fixed + added
+
+
+def tokens_of(style):
+    special = [AddedToken("<s>", special=True, normalized=False), AddedToken("</s>", special=True, normalized=False)]
+    if style == "llama3":
+        special += [AddedToken(f"<|reserved_{i}|>", special=True, normalized=False) for i in range(4)]
+    plain = [
+        AddedToken("<|x|>", normalized=False),
+        AddedToken("<left>", lstrip=True, normalized=False),
+        AddedToken("<right>", rstrip=True, normalized=False),
+        AddedToken("word", single_word=True, normalized=False),
+        AddedToken("caf\u00e9token", normalized=True),
+        AddedToken("New York", single_word=True, normalized=True),
+    ]
+    return special, plain
+
+
+def build(style):
+    tokenizer = Tokenizer(models.BPE(ignore_merges=style == "llama3"))
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=style == "prefix", use_regex=style in ("gpt2", "prefix"))
+    if style == "llama3":
+        split = pre_tokenizers.Split(Regex(LLAMA3), "isolated")
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
+    elif style == "qwen2":
+        tokenizer.normalizer = normalizers.NFC()
+        split = pre_tokenizers.Split(Regex(QWEN2), "isolated")
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
+    elif style == "prefix":
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level])
+    else:
+        tokenizer.pre_tokenizer = byte_level
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    size = {"gpt2": 700, "llama3": 800, "qwen2": 700, "prefix": 500}[style]
+    trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    tokenizer.train_from_iterator(corpus(), trainer)
+    special, plain = tokens_of(style)
+    tokenizer.add_special_tokens(special)
+    tokenizer.add_tokens(plain)
+    if style == "llama3":
+        first = tokenizer.token_to_id("<s>")
+        tokenizer.post_processor = processors.Sequence([
+            processors.ByteLevel(trim_offsets=False),
+            processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", first)]),
+        ])
+    return tokenizer
+
+
+def spans_of(tokenizer, style, text, encoding):
+    if tokenizer.normalizer and unicodedata.normalize("NFC", text) != text:
+        return None
+    place = [0]
+    for c in text:
+        place.append(place[-1] + len(c.encode()))
+    spans = []
+    for token, (begin, end), special in zip(encoding.tokens, encoding.offsets, encoding.special_tokens_mask):
+        # A space that add_prefix_space put there, and a token of the template, stand for no bytes.
+        if special or (style == "prefix" and token == "\u0120" and text[begin:end] != " "):
+            end = begin
+        spans.append([place[begin], place[end]])
+    return spans
+
+
+for style in ["gpt2", "llama3", "qwen2", "prefix"]:
+    folder = here / style
+    folder.mkdir(exist_ok=True)
+    tokenizer = build(style)
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n")
+    cases = []
+    for text in texts():
+        encoding = tokenizer.encode(text)
+        cases.append({
+            "text": text, "ids": encoding.ids, "spans": spans_of(tokenizer, style, text, encoding),
+            "plain": tokenizer.encode(text, add_special_tokens=False).ids,
+            "decoded": tokenizer.decode(encoding.ids, skip_special_tokens=False),
+            "without_special": tokenizer.decode(encoding.ids, skip_special_tokens=True),
+        })
+        if cases[-1]["plain"] == encoding.ids:
+            del cases[-1]["plain"]
+        if cases[-1]["without_special"] == cases[-1]["decoded"]:
+            del cases[-1]["without_special"]
+        if cases[-1]["decoded"] == text:
+            del cases[-1]["decoded"]
+    # Decoding ids in any order: characters cut anywhere, and ids that no token has.
+    pick = random.Random(11)
+    decodes = []
+    for _ in range(60):
+        ids = [pick.randrange(tokenizer.get_vocab_size() + 3) if pick.random() < 0.3 else pick.randrange(256)
+               for _ in range(pick.randint(1, 12))]
+        decodes.append({"ids": ids, "decoded": tokenizer.decode(ids, skip_special_tokens=False)})
+    lines = [json.dumps(case, separators=(",", ":")) for case in cases]
+    more = [json.dumps(case, separators=(",", ":")) for case in decodes]
+    (folder / "expected.json").write_text(
+        '{"versions":' + json.dumps({"tokenizers": tokenizers.__version__, "unicodedata": unicodedata.unidata_version}) +
+        ',\n"vocabulary":' + str(tokenizer.get_vocab_size()) +
+        ',\n"cases":[\n' + ",\n".join(lines) + '\n],\n"decodes":[\n' + ",\n".join(more) + "\n]}\n")
