@@ -234,52 +234,59 @@ class SafetensorsHeader {
   }
 };
 
+struct SafetensorsContent {
+  TensorTable tensors;
+  std::map<std::string, std::string> metadata;
+};
+
+// The header's text. Its length is compared with the file before it is used for anything.
+inline std::string_view safetensors_header(std::span<const std::byte> bytes, const std::string& shown) {
+  require(bytes.size() >= 8, Fault::data, "safetensors.too_short",
+          "{}: has {} bytes; expected at least 8; the file is cut short or not safetensors", shown, bytes.size());
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), 8);
+  require(length <= bytes.size() - 8, Fault::data, "safetensors.header_too_long",
+          "{}: header says {} bytes but the file has {}; the file is cut short or not safetensors", shown, length,
+          bytes.size());
+  require(length <= max_safetensors_header, Fault::data, "safetensors.header_too_long",
+          "{}: header has {} bytes; expected at most {}", shown, length, max_safetensors_header);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, static_cast<std::size_t>(length));
+  require(text.starts_with('{'), Fault::data, "safetensors.header",
+          "{}: the header does not begin with '{{'; expected a JSON object; the file is damaged or not safetensors",
+          shown);
+  return text;
+}
+
+// 'shown' is what messages call the bytes, 'file' what keeps them alive (null: the caller).
+inline SafetensorsContent read_safetensors(std::span<const std::byte> bytes, const std::string& shown,
+                                           const std::shared_ptr<const MappedFile>& file = nullptr) {
+  const std::string_view text = safetensors_header(bytes, shown);
+  SafetensorsHeader header(shown, bytes.subspan(8 + text.size()));
+  JsonOptions options;
+  options.max_depth = 3;  // header, tensor, shape
+  read_json_events(text, shown + " (header)", options, header);
+  std::vector<TensorInfo> tensors = header.finish();
+  for (TensorInfo& tensor : tensors) tensor.file = file;
+  SafetensorsContent content{TensorTable(std::move(tensors)), header.metadata()};
+  if (const std::string* const repeated = content.tensors.repeated_name())
+    fail(Fault::data, "safetensors.duplicate", "{}: two tensors are named '{}'; expected different names", shown,
+         printable(*repeated));
+  return content;
+}
+
 class SafetensorsFile {
-  TensorTable tensors_;
-  std::map<std::string, std::string> metadata_;
+  std::shared_ptr<const MappedFile> file_;
+  SafetensorsContent content_;
 
  public:
-  explicit SafetensorsFile(const std::filesystem::path& path) : SafetensorsFile(std::make_shared<MappedFile>(path)) {}
+  explicit SafetensorsFile(const std::filesystem::path& path)
+      : file_(std::make_shared<MappedFile>(path)),
+        content_(read_safetensors(file_->bytes(), shown_path(path), file_)) {}
 
-  const std::vector<TensorInfo>& tensors() const { return tensors_.all(); }
-  const TensorInfo* find(std::string_view name) const { return tensors_.find(name); }
-  const std::map<std::string, std::string>& metadata() const { return metadata_; }
-
- private:
-  explicit SafetensorsFile(const std::shared_ptr<const MappedFile>& file) {
-    const std::string shown = shown_path(file->path());
-    const std::span<const std::byte> bytes = file->bytes();
-    const std::string_view text = header_of(shown, bytes);
-    SafetensorsHeader header(shown, bytes.subspan(8 + text.size()));
-    JsonOptions options;
-    options.max_depth = 3;  // header, tensor, shape
-    read_json_events(text, shown + " (header)", options, header);
-    metadata_ = header.metadata();
-    std::vector<TensorInfo> tensors = header.finish();
-    for (TensorInfo& tensor : tensors) tensor.file = file;
-    tensors_ = TensorTable(std::move(tensors));
-    if (const std::string* const repeated = tensors_.repeated_name())
-      fail(Fault::data, "safetensors.duplicate", "{}: two tensors are named '{}'; expected different names", shown,
-           printable(*repeated));
-  }
-
-  // The length is compared with the file before it is used for anything.
-  static std::string_view header_of(const std::string& shown, std::span<const std::byte> bytes) {
-    require(bytes.size() >= 8, Fault::data, "safetensors.too_short",
-            "{}: has {} bytes; expected at least 8; the file is cut short or not safetensors", shown, bytes.size());
-    std::uint64_t length = 0;
-    std::memcpy(&length, bytes.data(), 8);
-    require(length <= bytes.size() - 8, Fault::data, "safetensors.header_too_long",
-            "{}: header says {} bytes but the file has {}; the file is cut short or not safetensors", shown, length,
-            bytes.size());
-    require(length <= max_safetensors_header, Fault::data, "safetensors.header_too_long",
-            "{}: header has {} bytes; expected at most {}", shown, length, max_safetensors_header);
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, static_cast<std::size_t>(length));
-    require(text.starts_with('{'), Fault::data, "safetensors.header",
-            "{}: the header does not begin with '{{'; expected a JSON object; the file is damaged or not safetensors",
-            shown);
-    return text;
-  }
+  const std::filesystem::path& path() const { return file_->path(); }
+  const std::vector<TensorInfo>& tensors() const { return content_.tensors.all(); }
+  const TensorInfo* find(std::string_view name) const { return content_.tensors.find(name); }
+  const std::map<std::string, std::string>& metadata() const { return content_.metadata; }
 };
 
 }  // namespace temper

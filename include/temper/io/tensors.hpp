@@ -95,9 +95,8 @@ float to_widest(T x) {
   return to_float(x);
 }
 
-// to[i] = tensor[first + i]; exact but for F64 to float.
 template <class To>
-void widen(const TensorInfo& tensor, Index first, std::span<To> to) {
+void widen_to(const TensorInfo& tensor, Index first, std::span<To> to) {
   const Element element = require_element(tensor);
   const std::size_t size = bytes_of(element), begin = static_cast<std::size_t>(first);
   const std::size_t count = tensor.bytes.size() / size;
@@ -113,10 +112,14 @@ void widen(const TensorInfo& tensor, Index first, std::span<To> to) {
   });
 }
 
+// to[i] = tensor[first + i]; exact but for F64 to float.
+inline void widen(const TensorInfo& tensor, Index first, std::span<float> to) { widen_to(tensor, first, to); }
+inline void widen(const TensorInfo& tensor, Index first, std::span<double> to) { widen_to(tensor, first, to); }
+
 template <class To = float>
 std::vector<To> widen(const TensorInfo& tensor) {
   std::vector<To> values(static_cast<std::size_t>(tensor.count()));
-  widen(tensor, 0, std::span(values));
+  widen(tensor, 0, std::span<To>(values));
   return values;
 }
 
@@ -161,7 +164,7 @@ inline void refuse_non_finite(const TensorInfo& tensor) {
   const std::optional<Index> at = first_non_finite(tensor);
   if (!at) return;
   double value = 0;
-  widen(tensor, *at, std::span(&value, 1));
+  widen(tensor, *at, std::span<double>(&value, 1));
   fail(Fault::data, "safetensors.not_finite", "{}: element {} is {}; expected finite weights; the model is damaged",
        shown_tensor(tensor), *at,
        std::isnan(value) ? "NaN"
