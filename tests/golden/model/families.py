@@ -54,7 +54,7 @@ def fill(model, family):
 
 
 def fill_adapter(model, family):
-    """Every factor A and B, and virtual tokens, are random and not zero; a magnitude of DoRA is moved off its start by up to a tenth."""
+    """Factors A and B and virtual tokens are random, none zero; DoRA's magnitudes move off their start by up to a tenth."""
     seeded = generator("adapter", family)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
