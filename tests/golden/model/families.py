@@ -54,7 +54,7 @@ def fill(model, family):
 
 
 def fill_adapter(model, family):
-    """Factors A and B and virtual tokens are random, none zero; DoRA's magnitudes move off their start by up to a tenth."""
+    """A, B and virtual tokens are random, none zero; magnitudes of DoRA move off their start by a tenth at most."""
     seeded = generator("adapter", family)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
