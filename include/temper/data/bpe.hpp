@@ -206,7 +206,9 @@ class BytePairModel {
 
   // Symbols form a list by links; a candidate is stale when the pair at its place has another merge by now.
   void merge_by_heap(MergeScratch& scratch) const {
-    auto& [symbols, links, heap] = scratch;
+    auto& symbols = scratch.symbols;
+    auto& links = scratch.links;
+    auto& heap = scratch.heap;
     const auto count = static_cast<std::uint32_t>(symbols.size());
     links.resize(count);
     heap.clear();

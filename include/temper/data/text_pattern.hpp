@@ -61,9 +61,8 @@ class TextPattern {
     pcre2_set_newline_8(context.get(), PCRE2_NEWLINE_LF);
     int error = 0;
     std::size_t offset = 0;
-    pcre2_code_8* const code =
-        pcre2_compile_8(reinterpret_cast<PCRE2_SPTR8>(pattern.data()), pattern.size(),
-                        options | PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context.get());
+    pcre2_code_8* const code = pcre2_compile_8(reinterpret_cast<PCRE2_SPTR8>(pattern.data()), pattern.size(),
+                                               options | PCRE2_UTF, &error, &offset, context.get());
     if (!code) {
       unsigned char reason[256] = {};
       pcre2_get_error_message_8(error, reason, sizeof reason);
@@ -85,7 +84,7 @@ class TextPattern {
     require(dialect.refused().empty(), Fault::data, "tokenizer.not_supported",
             "pattern '{}' has '{}', which is not supported yet; expected {}", printable(pattern, 400),
             printable(dialect.refused()), "groups, sets, look-around, categories and repetition");
-    return TextPattern(dialect.pcre(), PCRE2_UCP, printable(pattern, 400));
+    return TextPattern(dialect.pcre(), PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, printable(pattern, 400));
   }
 
   // In PCRE2's own, for patterns of this library.

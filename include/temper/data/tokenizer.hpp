@@ -128,13 +128,13 @@ class Tokenizer {
   const std::optional<std::string>& eos_token() const { return config_.eos_token; }
   const std::optional<std::string>& unk_token() const { return config_.unk_token; }
   const std::optional<std::string>& pad_token() const { return config_.pad_token; }
-  std::optional<TokenId> bos() const { return id_of(config_.bos_token); }
+  std::optional<TokenId> bos() const { return id_of_role(config_.bos_token); }
   std::optional<TokenId> eos() const {
-    const auto id = id_of(config_.eos_token);
+    const auto id = id_of_role(config_.eos_token);
     return id || config_.end_ids.empty() ? id : static_cast<TokenId>(config_.end_ids.front());
   }
-  std::optional<TokenId> unk() const { return id_of(config_.unk_token); }
-  std::optional<TokenId> pad() const { return id_of(config_.pad_token); }
+  std::optional<TokenId> unk() const { return id_of_role(config_.unk_token); }
+  std::optional<TokenId> pad() const { return id_of_role(config_.pad_token); }
 
   // Where generation stops: the eos token and those of generation_config.json.
   std::vector<TokenId> end_ids() const {
@@ -175,7 +175,7 @@ class Tokenizer {
   static std::string_view view(std::string_view text, Index begin, Index end) {
     return text.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
   }
-  std::optional<TokenId> id_of(const std::optional<std::string>& token) const {
+  std::optional<TokenId> id_of_role(const std::optional<std::string>& token) const {
     return token ? id_of(std::string_view(*token)) : std::nullopt;
   }
 

@@ -171,3 +171,17 @@ for style in ["gpt2", "llama3", "qwen2", "prefix"]:
         '{"versions":' + json.dumps({"tokenizers": tokenizers.__version__, "unicodedata": unicodedata.unidata_version}) +
         ',\n"vocabulary":' + str(tokenizer.get_vocab_size()) +
         ',\n"cases":[\n' + ",\n".join(lines) + '\n],\n"decodes":[\n' + ",\n".join(more) + "\n]}\n")
+
+# Every behavior of Split, inverted and not, with patterns that match often, rarely, and the empty text.
+splits = []
+for kind, pattern in [("Regex", r"\s+"), ("Regex", r"\d"), ("Regex", r"x*"), ("Regex", r"(?i:AB)|[^a-z\s]+"), ("String", "."),
+                      ("Regex", r"\w+"), ("Regex", r"[\p{Han}\p{Hiragana}]+"), ("Regex", r"\p{N}{,2}"),
+                      ("Regex", r"(?<=a)b|c(?!d)")]:
+    for behavior in ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]:
+        for invert in [False, True]:
+            name = "".join("_" + c.lower() if c.isupper() else c for c in behavior)[1:]
+            split = pre_tokenizers.Split(Regex(pattern) if kind == "Regex" else pattern, name, invert)
+            for text in ["a  b c", "12 ab.c3xx", "..a..", "xxyx", "ABab aB\u017f", "\u4f60\u597d\u3053 x\u00b2", "abcabcd"]:
+                pieces = [piece for piece, _ in split.pre_tokenize_str(text)]
+                splits.append([{kind: pattern}, behavior, invert, text, pieces])
+(here / "splits.json").write_text("[\n" + ",\n".join(json.dumps(s, separators=(",", ":")) for s in splits) + "\n]\n")
