@@ -27,9 +27,5 @@ int evaluate(const EvalOptions&) { not_yet("eval"); }
 int generate(const GenerateOptions&) { not_yet("generate"); }
 int chat(const GenerateOptions&) { not_yet("chat"); }
 int merge(const MergeOptions&) { not_yet("merge"); }
-int inspect(const InspectOptions&) { not_yet("inspect"); }
-int runs(const RunsOptions&) { not_yet("runs"); }
-int doctor(const PlainOptions&) { not_yet("doctor"); }
-int recipe_keys(const PlainOptions&) { not_yet("recipe"); }
 
 }  // namespace temper_cli
