@@ -3,6 +3,7 @@
 #   examples/<name>/CMakeLists.txt     an example, the same file that a user would start from
 #   bench/<name>.cpp                   a program in build/<preset>/bench
 #   tests/<folder>/<name>_test.cpp     a test <folder>/<name>, labelled <folder>
+#   tests/program/<name>_test.cpp      the same, with the parts of the program 'temper' and the program itself
 #   tests/fuzz/<name>_fuzz.cpp         a test fuzz/<name> over tests/fuzz/corpus/<name>, and a libFuzzer program
 include_guard()
 
@@ -81,8 +82,9 @@ function(temper_add_tests)
     add_test(NAME ${name} COMMAND ${target})
     string(REGEX REPLACE "/.*" "" label "${folder}")
     set_tests_properties(${name} PROPERTIES LABELS "${label}" TIMEOUT 300)
-    # A program test runs the program: it must be there.
+    # A test in tests/program may call the parts of the program, and run it at the path TEMPER_PROGRAM.
     if(TARGET temper AND label STREQUAL "program")
+      target_link_libraries(${target} PRIVATE temper_parts)
       add_dependencies(${target} temper)
     endif()
   endforeach()
