@@ -47,45 +47,57 @@ void pack_columns(const T* rows, Index stride, Index count, Index depth, float s
   for (Index i = 0; i < depth - k; ++i) store(panel + (k + i) * width, block[i] * scale);
 }
 
-template <Index Vectors, class T>
-void pack_b_panel(const T* data, const Operand& b, Index depth, Index count, float* panel) {
-  constexpr Index width = Vectors * lanes;
+template <class T>
+void pack_b_panel(const Operand& b, const Part& part, float* panel, Index width) {
+  const T* const data = static_cast<const T*>(b.data);
   if (b.order == Order::depth_inner) {
     for (Index j = 0; j < width; j += lanes) {
-      const Index first = std::min(j, count - 1);
-      pack_columns(data + first * b.stride, b.stride, count - first, depth, 1.0f, panel + j, width);
+      const Index skipped = std::min(j, part.count - 1);
+      pack_columns(data + (part.first + skipped) * b.stride + part.begin, b.stride, part.count - skipped, part.depth,
+                   1.0f, panel + j, width);
     }
-  } else if (count == width) {
-    for (Index k = 0; k < depth; ++k)
-      for (Index j = 0; j < width; j += lanes) store(panel + k * width + j, load(data + k * b.stride + j));
-  } else {
-    for (Index k = 0; k < depth; ++k)
-      for (Index j = 0; j < width; j += lanes)
-        store(panel + k * width + j,
-              load_some(data + k * b.stride + std::min(j, count), std::clamp(count - j, Index{0}, lanes)));
+    return;
+  }
+  for (Index k = 0; k < part.depth; ++k) {
+    const T* const row = data + (part.begin + k) * b.stride + part.first;
+    Index j = 0;
+    for (; j + lanes <= part.count; j += lanes) store(panel + k * width + j, load(row + j));
+    for (; j < width; j += lanes) store(panel + k * width + j, load_some(row + j, std::max(part.count - j, Index{0})));
   }
 }
 
-template <Index Vectors, class T>
-void pack_b_panel(const Operand& b, const Part& part, float* panel) {
-  const Index offset =
-      b.order == Order::depth_inner ? part.first * b.stride + part.begin : part.begin * b.stride + part.first;
-  pack_b_panel<Vectors>(static_cast<const T*>(b.data) + offset, b, part.depth, part.count, panel);
-}
-
-// One panel of Vectors * lanes columns.
-template <Index Vectors>
-void pack_b(const Operand& b, const Part& part, float* panel) {
+inline void pack_b_panel(const Operand& b, const Part& part, float* panel, Index width) {
   switch (b.element) {
     case Element::f32:
-      return pack_b_panel<Vectors, float>(b, part, panel);
+      return pack_b_panel<float>(b, part, panel, width);
     case Element::bf16:
-      return pack_b_panel<Vectors, bf16>(b, part, panel);
+      return pack_b_panel<bf16>(b, part, panel, width);
     case Element::f16:
-      return pack_b_panel<Vectors, f16>(b, part, panel);
+      return pack_b_panel<f16>(b, part, panel, width);
     case Element::f64:
-      return pack_b_panel<Vectors, double>(b, part, panel);
+      return pack_b_panel<double>(b, part, panel, width);
   }
+}
+
+// How wide the panel at column 'at' of 'count' is: the last is as narrow as its columns allow.
+constexpr Index panel_width(Index count, Index at, Index width) {
+  while (width > lanes && count - at <= width / 2) width /= 2;
+  return width;
+}
+
+// Depth-outer operands are packed some rows at a time, panel after panel: a row of few bytes would waste its page
+// entry.
+constexpr Index rows_at_a_time = 32;
+
+// The panel at column j of the part begins at block + j * depth.
+inline void pack_b(const Operand& b, const Part& part, float* block, Index width) {
+  const Index step = b.order == Order::depth_inner ? part.depth : rows_at_a_time;
+  for (Index k = 0; k < part.depth; k += step)
+    for (Index j = 0; j < part.count; j += width) {
+      const Index wide = panel_width(part.count, j, width);
+      pack_b_panel(b, {part.begin + k, std::min(step, part.depth - k), part.first + j, std::min(width, part.count - j)},
+                   block + j * part.depth + k * wide, wide);
+    }
 }
 
 template <Index Height>
@@ -96,17 +108,39 @@ void pack_a_rows(const float* data, Index stride, Index depth, float scale, floa
 }
 
 // One panel of part.count <= tile_rows rows; 'lanes' floats behind it are written too when A is depth-inner.
-inline void pack_a(const Operand& a, const Part& part, float scale, float* panel) {
+inline void pack_a_panel(const Operand& a, const Part& part, float scale, float* panel) {
   const float* const data = static_cast<const float*>(a.data);
   if (a.order == Order::depth_inner)
     return pack_columns(data + part.first * a.stride + part.begin, a.stride, part.count, part.depth, scale, panel,
                         part.count);
-  const float* const from = data + part.begin * a.stride + part.first;
   static constexpr auto by_height = []<std::size_t... H>(std::index_sequence<H...>) {
     return std::array{&pack_a_rows<static_cast<Index>(H + 1)>...};
   }
   (std::make_index_sequence<std::size_t{tile_rows}>{});
-  by_height[static_cast<std::size_t>(part.count - 1)](from, a.stride, part.depth, scale, panel);
+  by_height[static_cast<std::size_t>(part.count - 1)](data + part.begin * a.stride + part.first, a.stride, part.depth,
+                                                      scale, panel);
+}
+
+constexpr Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
+
+// Rows in panels of nearly equal height, at most tile_rows: 16 rows are 8 + 8, for 14 + 2 would starve the tile of 2.
+struct RowPanels {
+  Index rows;
+  Index count() const { return ceil_div(rows, tile_rows); }
+  Index begin(Index panel) const { return rows * panel / count(); }
+  Index height(Index panel) const { return begin(panel + 1) - begin(panel); }
+};
+
+// The panel at row i of the part begins at block + i * depth; part.first is the first row of panel 'first'.
+inline void pack_a(const Operand& a, const Part& part, float scale, float* block, RowPanels panels, Index first,
+                   Index last) {
+  const Index step = a.order == Order::depth_inner ? part.depth : rows_at_a_time, base = panels.begin(first);
+  for (Index k = 0; k < part.depth; k += step)
+    for (Index panel = first; panel < last; ++panel) {
+      const Index row = panels.begin(panel) - base, height = panels.height(panel);
+      pack_a_panel(a, {part.begin + k, std::min(step, part.depth - k), part.first + row, height}, scale,
+                   block + row * part.depth + k * height);
+    }
 }
 
 }  // namespace temper

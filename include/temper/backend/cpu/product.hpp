@@ -26,71 +26,88 @@ struct Product {
 };
 
 // What fits where: a panel of A and one of B pass through the first-level cache, a block of A stays in the second, the
-// block of B in the workspace (third level).
+// block of B in the workspace (third level). 'short_depth' is for panels of B that are used once: they stay in the
+// first.
 struct Blocks {
-  static constexpr Index tile_cols = 2 * lanes, depth = 512, rows = 16 * tile_rows, cols = 1024;
+  static constexpr Index tile_cols = 2 * lanes, depth = 512, short_depth = 64, rows = 16 * tile_rows, cols = 1024;
   static constexpr Index b_floats = depth * cols, a_floats = depth * rows + lanes;
   static_assert((b_floats + a_floats) * static_cast<Index>(sizeof(float)) <=
                 static_cast<Index>(Threads::workspace_bytes));
 };
-
-constexpr Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
-
-// Part 'which' of 'parts' nearly equal parts of 'count' grains: where it begins.
-constexpr Index part_begin(Index count, Index parts, Index which) { return count * which / parts; }
 
 // A rectangle of C.
 struct Region {
   Index row, rows, col, cols;
 };
 
-// One packed panel of A against all packed panels of B.
-inline void multiply_region(const Product<float>& p, Region region, float* workspace) {
+// C [rows, cols] (+)= one panel of A times one panel of B; where C is narrower than the panel, by way of a copy.
+inline void multiply_panels(Index depth, const float* a, Index a_stride, Source from, Index rows, const float* b,
+                            Index width, float* c, Index c_stride, Index cols, Begin begin) {
+  const Tile tile = tile_of(rows, width / lanes, from);
+  if (cols == width) return tile(depth, a, a_stride, b, c, c_stride, begin);
+  float edge[2 * tile_rows * lanes];
+  const auto bytes = static_cast<std::size_t>(cols) * sizeof(float);
+  if (begin == Begin::from_c) {
+    std::fill(std::begin(edge), std::end(edge), 0.0f);
+    for (Index r = 0; r < rows; ++r) std::memcpy(edge + r * width, c + r * c_stride, bytes);
+  }
+  tile(depth, a, a_stride, b, edge, width, begin);
+  for (Index r = 0; r < rows; ++r) std::memcpy(c + r * c_stride, edge + r * width, bytes);
+}
+
+// Many rows: Goto's loops. A single panel of B does not repay a packed copy of A; then tiles read A where it lies.
+inline void multiply_blocks(const Product<float>& p, Region region, float* workspace) {
   float* const b_block = workspace;
   float* const a_block = workspace + Blocks::b_floats;
-  const Index panels = ceil_div(region.rows, tile_rows);
-  const Index panels_in_block = Blocks::rows / tile_rows;
-  const auto panel_row = [&](Index panel) { return part_begin(region.rows, panels, panel); };
-
+  const RowPanels panels{region.rows};
+  const bool direct = region.cols <= Blocks::tile_cols && p.scale == 1;
+  const Source from = !direct ? Source::panel : p.a.order == Order::depth_inner ? Source::rows : Source::columns;
   for (Index k = 0; k == 0 || k < p.depth; k += Blocks::depth) {
     const Index depth = std::min(Blocks::depth, p.depth - k);
     const Begin begin = p.add || k > 0 ? Begin::from_c : Begin::zero;
-    for (Index j = 0; j < region.cols; j += Blocks::tile_cols) {
-      const Index count = std::min(Blocks::tile_cols, region.cols - j);
-      float* const panel = b_block + j * depth;
-      if (count > lanes)
-        pack_b<2>(p.b, {k, depth, region.col + j, count}, panel);
-      else
-        pack_b<1>(p.b, {k, depth, region.col + j, count}, panel);
-    }
-    for (Index first = 0; first < panels; first += panels_in_block) {
-      const Index last = std::min(first + panels_in_block, panels), base = panel_row(first);
-      for (Index i = first; i < last; ++i) {
-        const Index row = panel_row(i), rows = panel_row(i + 1) - row;
-        pack_a(p.a, {k, depth, region.row + row, rows}, p.scale, a_block + (row - base) * depth);
-      }
-      for (Index j = 0; j < region.cols; j += Blocks::tile_cols) {
-        const Index count = std::min(Blocks::tile_cols, region.cols - j);
-        for (Index i = first; i < last; ++i) {
-          const Index row = panel_row(i), rows = panel_row(i + 1) - row;
-          const float *a = a_block + (row - base) * depth, *b = b_block + j * depth;
-          float* const c = p.c + (region.row + row) * p.cols + region.col + j;
-          const Tile tile = count > lanes ? tile_of<2>(rows) : tile_of<1>(rows);
-          if (count % lanes == 0) {
-            tile(depth, a, b, c, p.cols, begin);
-            continue;
-          }
-          float edge[tile_rows * Blocks::tile_cols];
-          const auto bytes = static_cast<std::size_t>(count) * sizeof(float);
-          if (begin == Begin::from_c)
-            for (Index r = 0; r < rows; ++r) std::memcpy(edge + r * Blocks::tile_cols, c + r * p.cols, bytes);
-          tile(depth, a, b, edge, Blocks::tile_cols, begin);
-          for (Index r = 0; r < rows; ++r) std::memcpy(c + r * p.cols, edge + r * Blocks::tile_cols, bytes);
+    pack_b(p.b, {k, depth, region.col, region.cols}, b_block, Blocks::tile_cols);
+    for (Index first = 0; first < panels.count(); first += Blocks::rows / tile_rows) {
+      const Index last = std::min(first + Blocks::rows / tile_rows, panels.count()), base = panels.begin(first);
+      if (!direct)
+        pack_a(p.a, {k, depth, region.row + base, panels.begin(last) - base}, p.scale, a_block, panels, first, last);
+      for (Index j = 0; j < region.cols; j += Blocks::tile_cols)
+        for (Index panel = first; panel < last; ++panel) {
+          const Index row = region.row + panels.begin(panel);
+          const float* const a = !direct ? a_block + (panels.begin(panel) - base) * depth
+                                         : static_cast<const float*>(p.a.data) +
+                                               (from == Source::rows ? row * p.a.stride + k : k * p.a.stride + row);
+          multiply_panels(depth, a, p.a.stride, from, panels.height(panel), b_block + j * depth,
+                          panel_width(region.cols, j, Blocks::tile_cols), p.c + row * p.cols + region.col + j, p.cols,
+                          std::min(Blocks::tile_cols, region.cols - j), begin);
         }
-      }
     }
   }
 }
+
+// Few rows, all in one panel: B is read once, front to back, and goes through a copy that never leaves the first cache.
+inline void multiply_stream(const Product<float>& p, Region region, float* workspace) {
+  float* const b_panel = workspace;
+  float* const a_panel = workspace + Blocks::b_floats;
+  const Index width = vectors_of(region.rows) * lanes;
+  pack_a_panel(p.a, {0, p.depth, region.row, region.rows}, p.scale, a_panel);
+  for (Index j = 0; j < region.cols; j += width) {
+    const Index wide = panel_width(region.cols, j, width), cols = std::min(width, region.cols - j);
+    for (Index k = 0; k == 0 || k < p.depth; k += Blocks::short_depth) {
+      const Index depth = std::min(Blocks::short_depth, p.depth - k);
+      pack_b_panel(p.b, {k, depth, region.col + j, cols}, b_panel, wide);
+      multiply_panels(depth, a_panel + k * region.rows, 0, Source::panel, region.rows, b_panel, wide,
+                      p.c + region.row * p.cols + region.col + j, p.cols, cols,
+                      p.add || k > 0 ? Begin::from_c : Begin::zero);
+    }
+  }
+}
+
+inline bool streams(const Product<float>& p) {
+  return p.rows <= tile_rows && p.rows * p.depth + lanes <= Blocks::a_floats;
+}
+
+// Part 'which' of 'parts' nearly equal parts of 'count' grains: where it begins.
+constexpr Index part_begin(Index count, Index parts, Index which) { return count * which / parts; }
 
 // How C is cut into pieces, rows_in x cols_in of them: enough for the threads to share evenly, with as little packed
 // twice as can be (A is packed for every column of pieces, B for every row of pieces).
@@ -123,7 +140,9 @@ inline void multiply(Threads& threads, const Product<float>& p) {
     const Index col = part_begin(panels, cut.across, j) * Blocks::tile_cols,
                 col_end = std::min(p.cols, part_begin(panels, cut.across, j + 1) * Blocks::tile_cols);
     if (row == row_end || col >= col_end) return;
-    multiply_region(p, {row, row_end - row, col, col_end - col}, reinterpret_cast<float*>(threads.workspace(worker)));
+    const Region region{row, row_end - row, col, col_end - col};
+    float* const workspace = reinterpret_cast<float*>(threads.workspace(worker));
+    streams(p) ? multiply_stream(p, region, workspace) : multiply_blocks(p, region, workspace);
   });
 }
 
