@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+// The filter 'tojson' as transformers defines it, which is Python's json.dumps: key order kept, no HTML escapes, and
+// non-ASCII text as it is unless ensure_ascii is asked for. What a message wrote stays marked as its own.
+#pragma once
+#include <temper/data/template/operations.hpp>
+
+namespace temper::templates {
+
+struct JsonStyle {
+  bool ensure_ascii = false, sort_keys = false;
+  std::optional<std::string> indent;  // one level's worth
+  std::string item_separator = ", ", key_separator = ": ";
+};
+
+class JsonWriter {
+ public:
+  JsonWriter(Machine& machine, const JsonStyle& style) : machine_(machine), style_(style) {}
+
+  Text write(const Value& value) {
+    append(value);
+    return std::move(out_);
+  }
+
+ private:
+  void append(const Value& value) {
+    machine_.charge(1);
+    if (value.is_none()) return out_.append("null");
+    if (const bool* b = value.get<bool>()) return out_.append(*b ? "true" : "false");
+    if (const auto* i = value.get<std::int64_t>()) return out_.append(std::to_string(*i));
+    if (const double* d = value.get<double>()) return out_.append(number(*d));
+    if (const Text* text = value.text()) return append_string(*text);
+    const Sequence* list = value.sequence();
+    if (list && list->kind <= Sequence::Kind::tuple) return append_list(*list);
+    if (const Dict* dict = value.dict()) return append_dict(*dict);
+    if (value.is_undefined()) undefined_error(machine_, value);
+    machine_.error("tojson: a {} is not JSON", type_name(value));
+  }
+
+  static std::string number(double x) {
+    if (std::isnan(x)) return "NaN";
+    if (std::isinf(x)) return x < 0 ? "-Infinity" : "Infinity";
+    return float_text(x);
+  }
+
+  void append_list(const Sequence& list) {
+    if (list.items.empty()) return out_.append("[]");
+    open("[");
+    for (std::size_t i = 0; i < list.items.size(); ++i) {
+      separate(i);
+      append(list.items[i]);
+    }
+    close("]");
+  }
+
+  void append_dict(const Dict& dict) {
+    if (dict.entries.empty()) return out_.append("{}");
+    std::vector<const std::pair<Value, Value>*> entries;
+    for (const auto& entry : dict.entries) entries.push_back(&entry);
+    if (style_.sort_keys)
+      std::stable_sort(entries.begin(), entries.end(),
+                       [&](const auto* a, const auto* b) { return order(machine_, "<", a->first, b->first) == -1; });
+    open("{");
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      separate(i);
+      append_key(entries[i]->first);
+      out_.append(style_.key_separator);
+      append(entries[i]->second);
+    }
+    close("}");
+  }
+
+  void append_key(const Value& key) {
+    if (const Text* text = key.text()) return append_string(*text);
+    if (key.sequence() || key.dict()) machine_.error("tojson: a {} cannot be a key", type_name(key));
+    out_.append("\"");
+    append(key);
+    out_.append("\"");
+  }
+
+  void open(std::string_view bracket) {
+    out_.append(bracket);
+    ++level_;
+    new_line();
+  }
+  void close(std::string_view bracket) {
+    --level_;
+    new_line();
+    out_.append(bracket);
+  }
+  void separate(std::size_t index) {
+    if (index == 0) return;
+    out_.append(style_.item_separator);
+    new_line();
+  }
+  void new_line() {
+    if (!style_.indent) return;
+    machine_.charge(style_.indent->size() * level_);
+    out_.append("\n");
+    for (std::size_t i = 0; i < level_; ++i) out_.append(*style_.indent);
+  }
+
+  void append_string(const Text& text) {
+    machine_.charge(text.size());
+    const std::string& bytes = text.bytes();
+    out_.append("\"");
+    std::size_t plain = 0, at = 0;  // bytes from 'plain' to 'at' need no escape
+    while (at < bytes.size()) {
+      const CodePoint c = code_point_at(bytes, at);
+      const std::string escape = escaped(c.value);
+      if (!escape.empty()) {
+        out_.append(text, plain, at);
+        out_.append(escape, text.writer_at(at));
+        plain = at + c.bytes;
+      }
+      at += c.bytes;
+    }
+    out_.append(text, plain, at);
+    out_.append("\"");
+  }
+
+  std::string escaped(std::uint32_t c) const {
+    switch (c) {
+      case '"':
+        return "\\\"";
+      case '\\':
+        return "\\\\";
+      case '\n':
+        return "\\n";
+      case '\r':
+        return "\\r";
+      case '\t':
+        return "\\t";
+      case '\b':
+        return "\\b";
+      case '\f':
+        return "\\f";
+      default:
+        break;
+    }
+    if (c >= 0x20 && (c < 0x7f || !style_.ensure_ascii)) return {};
+    if (c < 0x10000) return fmt::format("\\u{:04x}", c);
+    return fmt::format("\\u{:04x}\\u{:04x}", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + ((c - 0x10000) & 0x3ff));
+  }
+
+  Machine& machine_;
+  const JsonStyle& style_;
+  Text out_;
+  std::size_t level_ = 0;
+};
+
+inline Value to_json(Machine& machine, const Value& value, const Arguments& arguments) {
+  arguments.check(machine, "tojson", {"ensure_ascii", "indent", "separators", "sort_keys"});
+  JsonStyle style;
+  if (const Value* given = arguments.find(0, "ensure_ascii")) style.ensure_ascii = truth(*given);
+  if (const Value* given = arguments.find(3, "sort_keys")) style.sort_keys = truth(*given);
+  if (const Value* given = arguments.find(1, "indent"); given && !given->is_none()) {
+    if (const Text* text = given->text()) style.indent = text->bytes();
+    if (const auto width = as_integer(*given))
+      style.indent = std::string(static_cast<std::size_t>(std::clamp<std::int64_t>(*width, 0, 64)), ' ');
+    if (!style.indent) machine.error("tojson: indent must be a number or a string");
+    style.item_separator = ",";
+  }
+  if (const Value* given = arguments.find(2, "separators"); given && !given->is_none()) {
+    const Sequence* pair = given->sequence();
+    if (!pair || pair->items.size() != 2 || !pair->items[0].text() || !pair->items[1].text())
+      machine.error("tojson: separators must be two strings");
+    style.item_separator = pair->items[0].text()->bytes();
+    style.key_separator = pair->items[1].text()->bytes();
+  }
+  return machine.text(JsonWriter(machine, style).write(value));
+}
+
+}  // namespace temper::templates

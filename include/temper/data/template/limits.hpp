@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Templates come with models and are as hostile as any file: these caps keep every one of them from hanging or from
+// exhausting memory or stack. They are far above what real templates and conversations need.
+#pragma once
+#include <temper/core/error.hpp>
+#include <temper/io/printable.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace temper::templates {
+
+struct Limits {
+  std::size_t source_bytes = 256 * 1024;
+  int parse_depth = 200;
+  int evaluation_depth = 1200;  // statements and expressions inside one another while rendering, macros included
+  int macro_depth = 64;
+  int value_depth = 100;
+  std::int64_t value_weight = 8'000'000;
+  std::int64_t iterations = 1'000'000;
+  std::int64_t work = 400'000'000;  // steps and bytes moved, over one rendering
+  std::size_t output_bytes = 64 * 1024 * 1024;
+};
+
+template <class... Values>
+[[noreturn]] void fail_at(int line, std::string_view code, fmt::format_string<Values...> sentence, Values&&... values) {
+  fail(Fault::data, code, "chat_template: line {}: {}", line,
+       printable(fmt::format(sentence, std::forward<Values>(values)...), 600));
+}
+
+}  // namespace temper::templates

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+// Executes the statements of a chat template. What is written while a loop stands at a message is that message's (its
+// author), so that the rendered text can be divided by turns without searching it.
+#pragma once
+#include <temper/data/template/evaluator.hpp>
+
+namespace temper::templates {
+
+class Renderer : private Evaluator {
+ public:
+  Renderer(Machine& machine, std::vector<std::pair<std::string, Value>> variables) : Evaluator(machine) {
+    frame_ = std::make_shared<Frame>();
+    frame_->variables = std::move(variables);
+  }
+  ~Renderer() override {
+    for (const auto& space : machine_.namespaces) space->fields.clear();  // they may hold themselves
+    frame_->variables.clear();
+  }
+  Renderer(const Renderer&) = delete;
+  Renderer& operator=(const Renderer&) = delete;
+
+  Text render(const Body& body) {
+    Text out;
+    out_ = &out;
+    {
+      const Scope scope(*this, frame_);
+      if (execute(body) != Flow::next) machine_.error("'break' or 'continue' outside a loop");
+    }
+    return out;
+  }
+
+ private:
+  enum class Flow : std::uint8_t { next, leave_loop, next_iteration };
+
+  // A new scope for as long as it lives. Variables are dropped at its end: a macro that outlives it would make a cycle.
+  class Scope {
+   public:
+    Scope(Renderer& owner, std::shared_ptr<Frame> parent) : owner_(owner), outer_(owner.frame_) {
+      owner_.frame_ = std::make_shared<Frame>();
+      owner_.frame_->parent = std::move(parent);
+    }
+    ~Scope() {
+      owner_.frame_->variables.clear();
+      owner_.frame_ = std::move(outer_);
+    }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Renderer& owner_;
+    std::shared_ptr<Frame> outer_;
+  };
+
+  // Sends what is written into a text of its own for as long as it lives.
+  class Capture {
+   public:
+    explicit Capture(Renderer& owner) : owner_(owner), outer_(owner.out_) { owner_.out_ = &text; }
+    ~Capture() { owner_.out_ = outer_; }
+    Capture(const Capture&) = delete;
+    Capture& operator=(const Capture&) = delete;
+    Text text;
+
+   private:
+    Renderer& owner_;
+    Text* outer_;
+  };
+
+  // Restores a value at the end of a block, also when an error leaves it.
+  template <class T>
+  class Restored {
+   public:
+    explicit Restored(T& place) : place_(place), held_(place) {}
+    ~Restored() { place_ = held_; }
+    Restored(const Restored&) = delete;
+    Restored& operator=(const Restored&) = delete;
+
+   private:
+    T& place_;
+    T held_;
+  };
+
+  void write(const Text& text) {
+    machine_.charge(text.size());
+    out_->append(text, writer_);
+    if (out_->size() > machine_.limits.output_bytes)
+      fail_at(machine_.line, "chat_template.limit", "more than {} bytes were written", machine_.limits.output_bytes);
+  }
+
+  Flow execute(const Body& body) {
+    const Depth depth(*this);
+    for (const Statement& statement : body) {
+      machine_.charge(1);
+      machine_.line = statement.line;
+      const Flow flow = std::visit([this](const auto& form) { return execute(form); }, statement.form);
+      if (flow != Flow::next) return flow;
+    }
+    return Flow::next;
+  }
+
+  Flow execute(const DataStatement& data) {
+    machine_.charge(data.text.size());
+    out_->append(data.text, writer_);
+    return Flow::next;
+  }
+
+  Flow execute(const PrintStatement& print) {
+    write(to_text(machine_, evaluate(*print.value)));
+    return Flow::next;
+  }
+
+  Flow execute(const IfStatement& branches) {
+    for (const auto& [condition, body] : branches.branches)
+      if (!condition || holds(*condition)) return execute(body);
+    return Flow::next;
+  }
+
+  Flow execute(const BreakStatement&) { return Flow::leave_loop; }
+  Flow execute(const ContinueStatement&) { return Flow::next_iteration; }
+
+  Flow execute(const ForStatement& statement) {
+    std::vector<Value> items = items_of(machine_, evaluate(*statement.items));
+    if (statement.condition) keep_matching(statement, items);
+    if (items.empty()) {
+      const Scope scope(*this, frame_);
+      return execute(statement.otherwise);
+    }
+    const Restored restored_writer(writer_);
+    const Restored restored_open(author_open_);
+    const std::shared_ptr<Loop> loop = machine_.loop(std::move(items));
+    const Writer outer = writer_;
+    for (loop->index = 0; loop->index < loop->items.size(); ++loop->index) {
+      machine_.count_iteration();
+      const Scope scope(*this, frame_);
+      const Value& item = loop->items[loop->index];
+      const int author = author_of(item);
+      writer_ = outer;
+      if (author >= 0) writer_.author = author;
+      author_open_ = writer_.author < 0;
+      frame_->set("loop", Value(loop));
+      assign(statement.target, item);
+      if (execute(statement.body) == Flow::leave_loop) break;
+    }
+    loop->last_changed.reset();
+    return Flow::next;
+  }
+
+  void keep_matching(const ForStatement& statement, std::vector<Value>& items) {
+    std::vector<Value> kept;
+    for (Value& item : items) {
+      machine_.count_iteration();
+      const Scope scope(*this, frame_);
+      assign(statement.target, item);
+      if (holds(*statement.condition)) kept.push_back(std::move(item));
+    }
+    items = std::move(kept);
+  }
+
+  static int author_of(const Value& item) {
+    if (const Text* text = item.text()) return text->writer_at(0).content;
+    return message_of(item);
+  }
+
+  void assign(const Target& target, const Value& value) {
+    if (!target.parts.empty()) {
+      const std::vector<Value> items = items_of(machine_, value);
+      if (items.size() != target.parts.size())
+        machine_.error("cannot unpack {} values into {} names", items.size(), target.parts.size());
+      for (std::size_t i = 0; i < items.size(); ++i) assign(target.parts[i], items[i]);
+      return;
+    }
+    if (target.field.empty()) return frame_->set(target.name, value);
+    Namespace* space = nullptr;
+    for (const Frame* frame = frame_.get(); frame && !space; frame = frame->parent.get())
+      for (const auto& [known, held] : frame->variables)
+        if (known == target.name) space = held.name_space();
+    if (!space) machine_.error("cannot assign to '{}.{}': not a namespace", target.name, target.field);
+    for (auto& [known, held] : space->fields)
+      if (known == target.field) return void(held = value);
+    space->fields.emplace_back(target.field, value);
+  }
+
+  Flow execute(const SetStatement& set) {
+    const Value value = evaluate(*set.value);
+    // A loop over numbers that takes its message by index: from here on it stands at that message.
+    if (author_open_ && value.dict() && value.dict()->message >= 0) writer_.author = value.dict()->message;
+    assign(set.target, value);
+    return Flow::next;
+  }
+
+  Flow execute(const SetBlockStatement& set) {
+    Value value = captured(set.body);
+    if (set.filter) value = through(*set.filter, value);
+    assign(set.target, value);
+    return Flow::next;
+  }
+
+  Flow execute(const FilterBlockStatement& block) {
+    write(to_text(machine_, through(*block.filter, captured(block.body))));
+    return Flow::next;
+  }
+
+  Value captured(const Body& body) {
+    Capture capture(*this);
+    const Scope scope(*this, frame_);
+    if (execute(body) != Flow::next) machine_.error("'break' or 'continue' leaves a block");
+    return Value(std::move(capture.text));
+  }
+
+  // A chain of filters whose innermost one has no subject of its own.
+  Value through(const Expression& chain, const Value& subject) {
+    const Depth depth(*this);
+    const auto& filter = std::get<FilterExpression>(chain.form);
+    return filtered(filter, filter.subject ? through(*filter.subject, subject) : subject);
+  }
+
+  Flow execute(const WithStatement& with) {
+    std::vector<Value> values;
+    for (const auto& [target, expression] : with.bindings) values.push_back(evaluate(*expression));
+    const Scope scope(*this, frame_);
+    for (std::size_t i = 0; i < values.size(); ++i) assign(with.bindings[i].first, values[i]);
+    return execute(with.body);
+  }
+
+  Flow execute(const GenerationStatement& generation) {
+    const Restored restored(writer_);
+    writer_.generation = generations_++;
+    const Scope scope(*this, frame_);
+    return execute(generation.body);
+  }
+
+  Flow execute(const MacroStatement& macro) {
+    frame_->set(macro.name, Value(std::make_shared<const Callable>(Callable{macro.name, {}, &macro, frame_})));
+    return Flow::next;
+  }
+
+  Flow execute(const CallBlockStatement& block) {
+    const Value caller(std::make_shared<const Callable>(Callable{"caller", {}, &block.caller, frame_}));
+    const auto& call_expression = std::get<CallExpression>(block.call->form);
+    const Value function = evaluate(*call_expression.function);
+    Arguments arguments = arguments_of(call_expression.call);
+    arguments.named.emplace_back("caller", caller);
+    write(to_text(machine_, call(function, arguments)));
+    return Flow::next;
+  }
+
+  Value call_macro(const Callable& callable, const Arguments& arguments) override {
+    const MacroStatement& macro = *callable.macro;
+    const Depth depth(*this);
+    const Restored restored(macro_depth_);
+    if (++macro_depth_ > machine_.limits.macro_depth)
+      fail_at(machine_.line, "chat_template.limit", "macros call one another deeper than {} levels",
+              machine_.limits.macro_depth);
+    const int line = machine_.line;
+    Capture capture(*this);
+    const Scope scope(*this, callable.scope);
+    bind(macro, arguments);
+    if (execute(macro.body) != Flow::next) machine_.error("'break' or 'continue' leaves a macro");
+    machine_.line = line;
+    return Value(std::move(capture.text));
+  }
+
+  void bind(const MacroStatement& macro, const Arguments& arguments) {
+    std::vector<Value> more(arguments.positional.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                               macro.parameters.size(), arguments.positional.size())),
+                            arguments.positional.end());
+    frame_->set("varargs", machine_.sequence(Sequence::Kind::tuple, std::move(more)));
+    std::vector<std::pair<Value, Value>> others;
+    for (const auto& [given, value] : arguments.named) {
+      const auto takes = [&g = given](const auto& parameter) { return parameter.first == g; };
+      if (given == "caller")
+        frame_->set(given, value);
+      else if (std::none_of(macro.parameters.begin(), macro.parameters.end(), takes))
+        others.emplace_back(Value(given), value);
+    }
+    frame_->set("kwargs", machine_.dict(std::move(others)));
+    for (std::size_t i = 0; i < macro.parameters.size(); ++i) {
+      const auto& [name, otherwise] = macro.parameters[i];
+      if (const Value* given = arguments.find(i, name))
+        frame_->set(name, *given);
+      else
+        frame_->set(name, otherwise ? evaluate(*otherwise)
+                                    : Value::undefined(fmt::format("parameter '{}' was not provided", name)));
+    }
+  }
+
+  Text* out_ = nullptr;
+  Writer writer_;             // who writes what has no writer of its own
+  bool author_open_ = false;  // in a loop that stands at no message
+  int generations_ = 0;
+  int macro_depth_ = 0;
+};
+
+}  // namespace temper::templates
