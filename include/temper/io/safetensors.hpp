@@ -202,7 +202,7 @@ class SafetensorsHeader {
       // Also where another size is 0: the limit on each keeps every later product in range.
       require(size <= max_tensor_elements && elements <= max_tensor_elements / std::max<std::uint64_t>(size, 1),
               Fault::data, "safetensors.shape", "{}: tensor '{}' has shape [{}]; expected at most {} elements", file_,
-              shown(), fmt::join(shape_, ", "), max_tensor_elements);
+              shown(), shown_shape(shape_), max_tensor_elements);
       elements *= size;
       tensor.shape.push_back(static_cast<Index>(size));
     }
@@ -219,7 +219,7 @@ class SafetensorsHeader {
             file_, shown(), begin, end, data_.size());
     require(end - begin == bits / 8, Fault::data, "safetensors.size",
             "{}: tensor '{}' has {} bytes but shape [{}] of {} needs {}; expected them equal", file_, shown(),
-            end - begin, fmt::join(shape_, ", "), type.name, bits / 8);
+            end - begin, shown_shape(shape_), type.name, bits / 8);
     tensor.bytes = data_.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
     tensor.name = std::move(name_);
     tensors_.push_back(std::move(tensor));

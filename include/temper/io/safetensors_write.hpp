@@ -46,8 +46,8 @@ inline TensorToWrite tensor_of_floats(std::string name, Element element, std::ve
   std::size_t count = 1;
   for (const Index size : shape) count *= static_cast<std::size_t>(size);
   require(count == values.size(), Fault::usage, "safetensors.size",
-          "tensor '{}' has shape [{}] but {} values; expected {}", printable(name), fmt::join(shape, ", "),
-          values.size(), count);
+          "tensor '{}' has shape [{}] but {} values; expected {}", printable(name), shown_shape(shape), values.size(),
+          count);
   return {std::move(name), element, std::move(shape), {}, [values](Index first, std::span<float> to) {
             const auto from = values.subspan(static_cast<std::size_t>(first), to.size());
             std::copy(from.begin(), from.end(), to.begin());
@@ -109,13 +109,13 @@ class SafetensorsWriter {
       require(size >= 0 && many <= max_tensor_elements &&
                   elements <= max_tensor_elements / std::max<std::uint64_t>(many, 1),
               Fault::usage, "safetensors.shape", "tensor '{}' has shape [{}]; expected 0 to {} elements", name,
-              fmt::join(tensor.shape, ", "), max_tensor_elements);
+              shown_shape(tensor.shape), max_tensor_elements);
       elements *= many;
     }
     const std::size_t bytes = elements * bytes_of(tensor.element);
     require(tensor.floats || tensor.bytes.size() == bytes, Fault::usage, "safetensors.size",
             "tensor '{}' has {} bytes but shape [{}] of {} needs {}; expected them equal", name, tensor.bytes.size(),
-            fmt::join(tensor.shape, ", "), name_of(tensor.element), bytes);
+            shown_shape(tensor.shape), name_of(tensor.element), bytes);
     return {&tensor, elements, bytes};
   }
 
@@ -128,7 +128,7 @@ class SafetensorsWriter {
               "the tensors to be written have more than {} bytes; expected fewer", max_tensor_elements * 8);
       if (header_.size() > 1) header_ += ',';
       header_ += fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", to_text(tensor->name),
-                             name_of(tensor->element), fmt::join(tensor->shape, ","), end, end + bytes);
+                             name_of(tensor->element), shown_shape(tensor->shape, ","), end, end + bytes);
       end += bytes;
     }
     header_ += '}';

@@ -40,6 +40,14 @@ inline std::string shown_tensor(const TensorInfo& tensor) {
   return fmt::format("{}: tensor '{}'", tensor.file ? shown_path(tensor.file->path()) : "", printable(tensor.name));
 }
 
+// '[3, 2]' without the brackets. Not fmt::join: g++ 12 warns inside it at -O3.
+template <class Sizes>
+std::string shown_shape(const Sizes& sizes, std::string_view between = ", ") {
+  std::string shown;
+  for (const auto size : sizes) shown.append(shown.empty() ? "" : between).append(std::to_string(size));
+  return shown;
+}
+
 inline Element require_element(const TensorInfo& tensor) {
   require(tensor.element.has_value(), Fault::data, "safetensors.element",
           "{} has type {}; expected F32, BF16, F16 or F64; convert the model", shown_tensor(tensor), tensor.dtype);
