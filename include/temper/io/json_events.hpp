@@ -185,7 +185,7 @@ class JsonPass {
       fail_at(start_of_next(), "json.number_range", "a number beyond the range of double precision");
     if (read == text_.size() && reason.find("unexpected end of input") != std::string::npos)
       fail_at(read, "json.syntax", "not valid JSON: the text ends early; was the file cut?");
-    fail_at(culprit, "json.syntax", "not valid JSON: " + printable(reason, 200));
+    fail_at(culprit, "json.syntax", fmt::format("not valid JSON: {}", printable(reason, 200)));
   }
 
   std::size_t start_of_next() const {
@@ -272,7 +272,8 @@ class JsonPass {
       std::size_t end = level.key + 1;
       while (end < text_.size() && text_[end] != '"') end += text_[end] == '\\' ? 2u : 1u;
       const std::string_view name = text_.substr(level.key + 1, std::min(end, text_.size()) - level.key - 1);
-      shown += (shown.empty() ? "" : ".") + printable(name, 80);
+      if (!shown.empty()) shown += '.';
+      shown += printable(name, 80);
     }
     return shown;
   }
