@@ -37,9 +37,9 @@ def main():
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.01)
     tokens = torch.randint(0, config.vocab_size, (arguments.rows, arguments.length))
-    seconds, losses = [], []
+    seconds, processor, losses = [], [], []
     for step in range(arguments.warmup + arguments.steps):
-        began = time.monotonic()
+        began, began_processor = time.monotonic(), time.process_time()
         loss = model(input_ids=tokens, labels=tokens).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -48,12 +48,14 @@ def main():
         losses.append(float(loss.detach()))
         if step >= arguments.warmup:
             seconds.append(time.monotonic() - began)
+            processor.append(time.process_time() - began_processor)
     median = statistics.median(seconds)
     print(json.dumps({
         "what": "LoRA step, transformers and PEFT, sdpa, fp32", "layers": arguments.layers, "rows": arguments.rows,
         "length": arguments.length, "rank": arguments.rank, "threads": arguments.threads,
         "trained_parameters": sum(parameter.numel() for parameter in trained),
         "step_seconds": round(median, 3), "fastest": round(min(seconds), 3), "slowest": round(max(seconds), 3),
+        "processor_seconds": round(statistics.median(processor), 3),  # of all threads; far below the product: not alone
         "tokens_per_second": round(arguments.rows * arguments.length / median, 1),
         "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "first_loss": losses[0], "last_loss": losses[-1], "torch": torch.__version__,
