@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+// Samples to token rows: ids, and for each whether it is predicted. The first token of a row never is. A token is
+// learned when any of its characters is.
+#pragma once
+#include <temper/data/row_format.hpp>
+#include <temper/data/tokenizer.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace temper {
+
+struct TokenRow {
+  std::vector<TokenId> tokens;
+  std::vector<std::uint8_t> labels;  // 1: this token is predicted
+  bool truncated = false;
+  bool unlearned_end = false;  // a generation block leaves the end of its turn out, see RowTokens
+
+  Index supervised() const { return static_cast<Index>(std::count(labels.begin(), labels.end(), std::uint8_t{1})); }
+};
+
+class RowTokens {
+ public:
+  RowTokens(const DataSettings& settings, const Tokenizer& tokenizer)
+      : settings_(settings), tokenizer_(tokenizer), chat_(template_text(settings, tokenizer)) {
+    for (const AddedToken& token : tokenizer.added_tokens()) added_.push_back(token.id);
+    std::sort(added_.begin(), added_.end());
+    const auto set = [this](const char* name, const std::optional<std::string>& token) {
+      if (token) context_.special_tokens[name] = *token;
+    };
+    set("bos_token", tokenizer.bos_token());
+    set("eos_token", tokenizer.eos_token());
+    set("unk_token", tokenizer.unk_token());
+    set("pad_token", tokenizer.pad_token());
+    context_.arguments = settings.template_arguments;
+    context_.date = settings.date;
+  }
+
+  const ChatTemplate& chat_template() const { return chat_; }
+
+  TokenRow row(const Sample& sample) {
+    TokenRow row = sample.text                                  ? text_row(*sample.text)
+                   : settings_.template_use == TemplateUse::off ? plain_row(sample)
+                                                                : chat_row(sample);
+    if (!row.labels.empty()) row.labels[0] = 0;
+    const auto limit = static_cast<std::size_t>(settings_.max_length);
+    if (row.tokens.size() > limit) {
+      row.tokens.resize(limit);
+      row.labels.resize(limit);
+      row.truncated = true;
+    }
+    row.tokens.shrink_to_fit();
+    row.labels.shrink_to_fit();
+    return row;
+  }
+
+ private:
+  static std::string template_text(const DataSettings& settings, const Tokenizer& tokenizer) {
+    if (settings.chat_template) return *settings.chat_template;
+    return tokenizer.chat_template().value_or(std::string(fallback_chat_template));
+  }
+
+  void end(TokenRow& row, std::uint8_t label) const {
+    const auto eos = tokenizer_.eos();
+    if (!eos || (!row.tokens.empty() && row.tokens.back() == *eos)) return;
+    row.tokens.push_back(*eos);
+    row.labels.push_back(label);
+  }
+
+  TokenRow text_row(const std::string& text) {
+    TokenRow row;
+    row.tokens = tokenizer_.encode(text, SpecialTokens::added, cache_).ids;
+    row.labels.assign(row.tokens.size(), 1);
+    end(row, 1);
+    return row;
+  }
+
+  // Without a template: what comes before the answer, the answer, the end.
+  TokenRow plain_row(const Sample& sample) {
+    std::string text;
+    Index begin = 0;
+    for (const Json& message : sample.messages) {
+      begin = static_cast<Index>(text.size());
+      const auto content = message.find("content");
+      require(content != message.end() && content->is_string(), Fault::usage, "rows.no_template",
+              "a conversation cannot be written without a chat template; expected rows of prompt and completion");
+      text += content->get_ref<const std::string&>();
+    }
+    const bool answered = !sample.messages.empty() && sample.messages.back()["role"] == "assistant";
+    require(answered && sample.messages.size() <= 3, Fault::usage, "rows.no_template",
+            "a conversation cannot be written without a chat template; expected rows of prompt and completion");
+    TokenRow row;
+    const Encoding encoding = tokenizer_.encode(text, SpecialTokens::added, cache_);
+    row.tokens = encoding.ids;
+    if (settings_.train_on == TrainOn::all) {
+      row.labels.assign(row.tokens.size(), 1);
+    } else {
+      mark(row, encoding, {{begin, static_cast<Index>(text.size())}});
+    }
+    if (!row.tokens.empty() && tokenizer_.eos() == row.tokens.back()) row.labels.back() = 1;
+    end(row, 1);
+    return row;
+  }
+
+  TokenRow chat_row(const Sample& sample) {
+    context_.tools = sample.tools;
+    context_.documents = sample.documents;
+    const LabelledText labelled = label_conversation(chat_, sample.messages, context_, settings_.train_on);
+    TokenRow row;
+    const Encoding encoding = tokenizer_.encode(labelled.text, SpecialTokens::none, cache_);
+    row.tokens = encoding.ids;
+    mark(row, encoding, labelled.labels);
+    if (labelled.generation_blocks)
+      for (const TextSpan span : labelled.labels)
+        row.unlearned_end = row.unlearned_end || leaves_end(encoding, span, static_cast<Index>(labelled.text.size()));
+    return row;
+  }
+
+  // Both the tokens' spans and the labels ascend.
+  static void mark(TokenRow& row, const Encoding& encoding, const std::vector<TextSpan>& labels) {
+    row.labels.assign(encoding.ids.size(), 0);
+    auto label = labels.begin();
+    for (std::size_t i = 0; i < encoding.spans.size(); ++i) {
+      const TextSpan token = encoding.spans[i];
+      while (label != labels.end() && label->end <= token.begin) ++label;
+      if (label == labels.end()) break;
+      row.labels[i] = token.begin < token.end && token.end > label->begin;
+    }
+  }
+
+  bool is_added(TokenId id) const { return std::binary_search(added_.begin(), added_.end(), id); }
+
+  // A generation block without an added token, directly before one that is not in it: the model would never learn to
+  // write the token that ends its turn.
+  bool leaves_end(const Encoding& encoding, TextSpan block, Index text_size) const {
+    if (block.end == text_size) return false;
+    const auto begins_before = [](const TextSpan& token, Index at) { return token.begin < at; };
+    auto token = std::lower_bound(encoding.spans.begin(), encoding.spans.end(), block.begin, begins_before);
+    if (token != encoding.spans.begin() && (token - 1)->end > block.begin) --token;
+    for (; token != encoding.spans.end(); ++token) {
+      const TokenId id = encoding.ids[static_cast<std::size_t>(token - encoding.spans.begin())];
+      if (token->begin >= block.end) return token->begin == block.end && is_added(id);
+      if (is_added(id)) return false;
+    }
+    return false;
+  }
+
+  const DataSettings& settings_;
+  const Tokenizer& tokenizer_;
+  ChatTemplate chat_;
+  TemplateContext context_;
+  WordCache cache_;
+  std::vector<TokenId> added_;  // ids, sorted
+};
+
+}  // namespace temper
