@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // LoRA (Hu et al. 2021): y = x W^T + b + s (drop(x) A^T) B^T with W frozen, A [R, in], B [out, R] and s = alpha / R, or
-// alpha / sqrt(R) with rank stabilisation (Kalajdzievski 2023). B starts at zero, so the model starts as its base, bit for
-// bit. Names, initial values and options are PEFT's.
+// alpha / sqrt(R) with rank stabilisation (Kalajdzievski 2023). B starts at zero, so the model starts as its base, bit
+// for bit. Names, initial values and options are PEFT's.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -15,14 +15,65 @@ namespace temper {
 
 // 'self_attn.q_proj' and 'q_proj' both name model.layers.3.self_attn.q_proj.
 inline bool names_module(std::string_view path, std::string_view target) {
-  return path == target || (path.size() > target.size() && path.ends_with(target) &&
-                            path[path.size() - target.size() - 1] == '.');
+  return path == target ||
+         (path.size() > target.size() && path.ends_with(target) && path[path.size() - target.size() - 1] == '.');
 }
 inline bool names_module(std::string_view path, const std::vector<std::string>& targets) {
   return std::any_of(targets.begin(), targets.end(), [&](const std::string& t) { return names_module(path, t); });
 }
 
 enum class Bias { none, all, lora_only };
+
+template <class B>
+struct LoraLinear {
+  using Act = typename B::Activation;
+  struct Saved {
+    In<B> x, dropped;
+    View<B, Act, 2> xa;  // drop(x) A^T, which the gradient of B needs: [T, R]
+  };
+  BaseLinear<B> base;
+  std::optional<Parameter<B>> a{}, b{};  // [R, in], [out, R]; none where the projection is not a target
+  Act scale = 0;
+  double drop_probability = 0;
+  std::uint32_t site = 0;  // of the dropout's random numbers
+
+  void forward(Context<B>& ctx, In<B> x, Out<B> y, Saved& saved) {
+    saved.x = saved.dropped = x;
+    base.forward(ctx, x, y);
+    if (!a) return;
+    if (drops(ctx)) {
+      const auto dropped = keep<Act>(ctx, x.rows(), x.cols());
+      dropout(ctx, dropped, x, drop_probability, ctx.random(site), ctx.first_token());
+      saved.dropped = dropped;
+    }
+    saved.xa = keep<Act>(ctx, x.rows(), a->value.rows());
+    matmul(ctx, into(saved.xa), saved.dropped, DenseMatrix<B>(a->value));
+    matmul(ctx, onto(y.view), saved.xa, DenseMatrix<B>(b->value), scale);
+  }
+
+  void backward(Context<B>& ctx, In<B> dy, Out<B> dx, Saved& saved) {
+    base.backward(ctx, dy, dx, saved.x);
+    if (!a) return;
+    const auto scope = ctx.scope();
+    const auto dxa = scratch<Act>(ctx, dy.rows(), a->value.rows());
+    matmul_transposed(ctx, into(dxa), dy, DenseMatrix<B>(b->value), scale);
+    matmul_outer(ctx, onto(b->gradient), dy, saved.xa, scale);
+    matmul_outer(ctx, onto(a->gradient), dxa, saved.dropped);
+    if (!drops(ctx)) return matmul_transposed(ctx, onto(dx.view), dxa, DenseMatrix<B>(a->value));
+    const auto ddropped = scratch<Act>(ctx, dy.rows(), saved.x.cols());
+    matmul_transposed(ctx, into(ddropped), dxa, DenseMatrix<B>(a->value));
+    dropout(ctx, ddropped, ddropped, drop_probability, ctx.random(site), ctx.first_token());
+    add(ctx, onto(dx.view), ddropped);
+  }
+
+  void visit(auto&& each) {
+    base.visit(each);
+    if (a) each(*a), each(*b);
+  }
+
+ private:
+  bool drops(const Context<B>& ctx) const { return drop_probability > 0 && ctx.training(); }
+};
 
 template <class Storage = Dense>
 struct Lora {
@@ -39,68 +90,20 @@ struct Lora {
     const auto r = static_cast<double>(rank);
     return rank_stabilized ? alpha / std::sqrt(r) : alpha / r;
   }
-  bool adapts(std::string_view path) const {
-    return !trains(path) && (targets.empty() || names_module(path, targets));
-  }
+  bool adapts(std::string_view path) const { return !trains(path) && (targets.empty() || names_module(path, targets)); }
   bool trains(std::string_view path) const { return names_module(path, modules_to_save); }
 
   template <class B>
-  struct Linear {
-    using Act = typename B::Activation;
-    struct Saved {
-      In<B> x, dropped;
-      View<B, Act, 2> xa;                          // drop(x) A^T, which the gradient of B needs: [T, R]
-    };
-    BaseLinear<B> base;
-    std::optional<Parameter<B>> a, b;              // [R, in], [out, R]; none where the projection is not a target
-    Act scale = 0;
-    double drop_probability = 0;
-    std::uint32_t site = 0;                        // of the dropout's random numbers
-
-    void forward(Context<B>& ctx, In<B> x, Out<B> y, Saved& saved) {
-      saved.x = saved.dropped = x;
-      base.forward(ctx, x, y);
-      if (!a) return;
-      if (drops(ctx)) {
-        const auto dropped = keep<Act>(ctx, x.rows(), x.cols());
-        dropout(ctx, dropped, x, drop_probability, ctx.random(site), ctx.first_token());
-        saved.dropped = dropped;
-      }
-      saved.xa = keep<Act>(ctx, x.rows(), a->value.rows());
-      matmul(ctx, into(saved.xa), saved.dropped, DenseMatrix<B>(a->value));
-      matmul(ctx, onto(y.view), saved.xa, DenseMatrix<B>(b->value), scale);
-    }
-
-    void backward(Context<B>& ctx, In<B> dy, Out<B> dx, Saved& saved) {
-      base.backward(ctx, dy, dx, saved.x);
-      if (!a) return;
-      const auto scope = ctx.scope();
-      const auto dxa = scratch<Act>(ctx, dy.rows(), a->value.rows());
-      matmul_transposed(ctx, into(dxa), dy, DenseMatrix<B>(b->value), scale);
-      matmul_outer(ctx, onto(b->gradient), dy, saved.xa, scale);
-      matmul_outer(ctx, onto(a->gradient), dxa, saved.dropped);
-      if (!drops(ctx)) return matmul_transposed(ctx, onto(dx.view), dxa, DenseMatrix<B>(a->value));
-      const auto ddropped = scratch<Act>(ctx, dy.rows(), saved.x.cols());
-      matmul_transposed(ctx, into(ddropped), dxa, DenseMatrix<B>(a->value));
-      dropout(ctx, ddropped, ddropped, drop_probability, ctx.random(site), ctx.first_token());
-      add(ctx, onto(dx.view), ddropped);
-    }
-
-    void visit(auto&& each) {
-      base.visit(each);
-      if (a) each(*a), each(*b);
-    }
-
-   private:
-    bool drops(const Context<B>& ctx) const { return drop_probability > 0 && ctx.training(); }
-  };
+  using Linear = LoraLinear<B>;
 
   template <class B>
   Linear<B> linear(Builder<B>& build, std::string_view path, LinearShape shape) const {
     const bool adapted = adapts(path);
     const bool trains_bias = bias == Bias::all || (bias == Bias::lora_only && adapted);
     Linear<B> layer{.base = base_linear(build, path, shape,
-                                        trains(path) ? Trains::weight_and_bias : trains_bias ? Trains::bias : Trains::nothing)};
+                                        trains(path)  ? Trains::weight_and_bias
+                                        : trains_bias ? Trains::bias
+                                                      : Trains::nothing)};
     if (!adapted) return layer;
     require(rank >= 1 && rank <= std::min(shape.in, shape.out), Fault::usage, "lora.rank",
             "lora: rank {} does not fit {}, which is {} x {}; expected 1 to {}", rank, path, shape.out, shape.in,

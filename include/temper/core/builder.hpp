@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Builds layers: takes weights from a source (a folder's tensors, or nothing for a model that starts from scratch), puts
-// them where they belong, and keeps the account that makes loading a bijection: every slot is filled and every tensor of
-// the source is used, or it is an error that names both lists.
+// Builds layers: takes weights from a source (a folder's tensors, or nothing for a model that starts from scratch),
+// puts them where they belong, and keeps the account that makes loading a bijection: every slot is filled and every
+// tensor of the source is used, or it is an error that names both lists.
 #pragma once
 #include <cmath>
+#include <cstring>
 #include <optional>
 #include <set>
 #include <span>
@@ -41,7 +42,8 @@ struct Initial {
 };
 inline constexpr Initial zeros{Initial::Kind::zeros};
 inline constexpr Initial ones{Initial::Kind::ones};
-inline constexpr Initial kaiming_uniform{Initial::Kind::kaiming_uniform};  // a = sqrt(5): uniform within 1 / sqrt(columns)
+inline constexpr Initial kaiming_uniform{
+    Initial::Kind::kaiming_uniform};  // a = sqrt(5): uniform within 1 / sqrt(columns)
 constexpr Initial normal(double deviation) { return {Initial::Kind::normal, deviation}; }
 
 struct LinearShape {
@@ -55,7 +57,8 @@ inline std::string shape_text(std::span<const Index> shape) {
   return text + "]";
 }
 
-template <class B> struct FrozenLinear;
+template <class B>
+struct FrozenLinear;
 
 template <class B>
 class Builder {
@@ -72,7 +75,10 @@ class Builder {
   // A weight matrix that is only read: the source's own bytes, in the source's own format.
   DenseMatrix<B> frozen_matrix(const std::string& name, Index rows, Index cols) {
     if (const auto tensor = take(name, {rows, cols})) {
-      memory_.note(Holder::frozen_weights, Arena::rounded(static_cast<std::size_t>(rows * cols) * bytes_of(tensor->element)));
+      if (reinterpret_cast<std::uintptr_t>(tensor->data) % bytes_of(tensor->element) != 0)
+        return aligned_copy(*tensor, rows, cols);
+      memory_.note(Holder::frozen_weights,
+                   Arena::rounded(static_cast<std::size_t>(rows * cols) * bytes_of(tensor->element)));
       return {tensor->data, tensor->element, rows, cols};
     }
     const auto view = memory_.template allocate<Act, 2>(Holder::frozen_weights, {rows, cols});
@@ -107,8 +113,10 @@ class Builder {
   // A trained copy of a tensor that stays in use elsewhere (a head saved beside a tied embedding).
   Parameter<B> trained_copy(const std::string& name, const std::string& of, Index rows, Index cols) {
     Parameter<B> p = slot(name, {rows, cols});
-    if (const auto tensor = source_ ? source_->find(of) : std::nullopt) widen(p.value, *tensor);
-    else fill(p.value, of, normal(initializer_range_));
+    if (const auto tensor = source_ ? source_->find(of) : std::nullopt)
+      widen(p.value, *tensor);
+    else
+      fill(p.value, of, normal(initializer_range_));
     return p;
   }
 
@@ -130,7 +138,8 @@ class Builder {
     for (const std::string& name : source_->names())
       if (!used_.count(name) && !is_left_over(name)) unused += (unused.empty() ? "" : ", ") + name;
     require(missing_.empty() && unused.empty(), Fault::data, "weights.not_a_bijection",
-            "{}: weights and config.json do not fit together: missing: {}; not used: {}; expected each tensor exactly once; "
+            "{}: weights and config.json do not fit together: missing: {}; not used: {}; expected each tensor exactly "
+            "once; "
             "use the config.json that belongs to these weights",
             source_->description(), missing_.empty() ? "none" : shortened(missing_),
             unused.empty() ? "none" : shortened(unused));
@@ -153,12 +162,21 @@ class Builder {
       missing_ += (missing_.empty() ? "" : ", ") + name;
       return std::nullopt;
     }
-    require(tensor->shape == shape, Fault::data, "weights.shape",
-            "{}: tensor '{}' has shape {} but config.json wants {}; expected them equal; config.json and weights are from "
-            "different models",
-            source_->description(), name, shape_text(tensor->shape), shape_text(shape));
+    require(
+        tensor->shape == shape, Fault::data, "weights.shape",
+        "{}: tensor '{}' has shape {} but config.json wants {}; expected them equal; config.json and weights are from "
+        "different models",
+        source_->description(), name, shape_text(tensor->shape), shape_text(shape));
     used_.insert(name);
     return tensor;
+  }
+
+  // Old files may put tensors at odd addresses; products read elements where they lie, so these are moved.
+  DenseMatrix<B> aligned_copy(const StoredTensor& tensor, Index rows, Index cols) {
+    const Index bytes = rows * cols * static_cast<Index>(bytes_of(tensor.element));
+    const auto block = memory_.template allocate<std::byte, 1>(Holder::frozen_weights, {bytes});
+    if (!memory_.planning()) B::upload(stream_, block.data, tensor.data, block.bytes());
+    return {block.data, tensor.element, rows, cols};
   }
 
   Parameter<B> slot(std::string name, std::vector<Index> shape) {
@@ -170,18 +188,33 @@ class Builder {
   }
 
   void load_or_fill(View<B, Act, 2> view, const std::string& name, const std::vector<Index>& shape, Initial initial) {
-    if (const auto tensor = take(name, shape)) widen(view, *tensor);
-    else fill(view, name, initial);
+    if (const auto tensor = take(name, shape))
+      widen(view, *tensor);
+    else
+      fill(view, name, initial);
   }
 
+  // Bytes of a file need not be aligned.
+  template <class T>
+  static Act element_at(const void* data, Index i) {
+    T value;
+    std::memcpy(&value, static_cast<const std::byte*>(data) + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
+    if constexpr (std::is_same_v<T, double>)
+      return static_cast<Act>(value);
+    else
+      return static_cast<Act>(to_float(value));
+  }
   void widen(View<B, Act, 2> view, const StoredTensor& tensor) {
     with_elements(view, [&](Index i) {
-      const auto at = static_cast<std::size_t>(i);
       switch (tensor.element) {
-        case Element::f32: return static_cast<Act>(static_cast<const float*>(tensor.data)[at]);
-        case Element::bf16: return static_cast<Act>(to_float(static_cast<const bf16*>(tensor.data)[at]));
-        case Element::f16: return static_cast<Act>(to_float(static_cast<const f16*>(tensor.data)[at]));
-        default: return static_cast<Act>(static_cast<const double*>(tensor.data)[at]);
+        case Element::f32:
+          return element_at<float>(tensor.data, i);
+        case Element::bf16:
+          return element_at<bf16>(tensor.data, i);
+        case Element::f16:
+          return element_at<f16>(tensor.data, i);
+        default:
+          return element_at<double>(tensor.data, i);
       }
     });
   }
@@ -192,11 +225,14 @@ class Builder {
     with_elements(view, [&](Index i) -> Act {
       const auto element = static_cast<std::uint64_t>(i);
       switch (initial.kind) {
-        case Initial::Kind::ones: return 1;
-        case Initial::Kind::normal: return static_cast<Act>(static_cast<float>(initial.deviation * random.normal(element)));
+        case Initial::Kind::ones:
+          return 1;
+        case Initial::Kind::normal:
+          return static_cast<Act>(static_cast<float>(initial.deviation * random.normal(element)));
         case Initial::Kind::kaiming_uniform:
           return static_cast<Act>(static_cast<float>(bound * (2 * random.uniform(element) - 1)));
-        default: return 0;
+        default:
+          return 0;
       }
     });
   }
@@ -228,7 +264,7 @@ class Builder {
 // y = x W^T + b, nothing trained: what a projection is where no adapter stands on it, and what adapters stand on.
 template <class B>
 struct FrozenLinear {
-  DenseMatrix<B> weight;                         // [out, in]
+  DenseMatrix<B> weight;                          // [out, in]
   View<B, const typename B::Activation, 1> bias;  // [out] or empty
 
   void forward(Context<B>& ctx, In<B> x, Out<B> y) const {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What every operation is given: the stream it runs on, the step's memory, random numbers, and whether the step is being
-// run or only planned. All work passes one funnel, run(), which names, counts, and skips it while planning.
+// What every operation is given: the stream it runs on, the step's memory, random numbers, and whether the step is
+// being run or only planned. All work passes one funnel, run(), which names, counts, and skips it while planning.
 #pragma once
 #include <chrono>
 #include <concepts>
@@ -52,9 +52,11 @@ class Context {
   bool checking() const { return checking_ == Checking::on; }
   void set_checking(Checking checking) { checking_ = checking; }
 
-  // Where this micro-batch stands: the optimizer step and the number of its tokens that came before. Random numbers depend
-  // on these and on nothing else, so that splitting a step into micro-batches differently draws the same numbers.
+  // Where this micro-batch stands: the optimizer step and the number of its tokens that came before. Random numbers
+  // depend on these and on nothing else, so that splitting a step into micro-batches differently draws the same
+  // numbers.
   void set_position(Step step, Index first_token) { step_ = step, first_token_ = first_token; }
+  Step step() const { return step_; }
   Index first_token() const { return first_token_; }
   Random random(std::uint32_t site) const { return {seed_, site, static_cast<std::uint32_t>(step_)}; }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A layer is anything with a gradient: forward fills y and what it must remember (Saved), backward reads that, adds to the
-// gradients of its parameters and writes dx. The one rule of accumulation: gradients of parameters always add; results say
-// into or onto. The caller owns y and dx; the layer owns what it keeps in the step's arena.
+// A layer is anything with a gradient: forward fills y and what it must remember (Saved), backward reads that, adds to
+// the gradients of its parameters and writes dx. The one rule of accumulation: gradients of parameters always add;
+// results say into or onto. The caller owns y and dx; the layer owns what it keeps in the step's arena.
 #pragma once
 #include <concepts>
 #include <string>
@@ -18,34 +18,42 @@ namespace temper {
 template <class B>
 struct Parameter {
   using Act = typename B::Activation;
-  std::string name;             // as in a Hugging Face file: model.layers.0.self_attn.q_proj.lora_A.weight
-  std::vector<Index> shape;     // [n] or [rows, cols]
-  View<B, Act, 2> value, gradient;
-  double rate_scale = 1;        // of the learning rate (LoRA+)
+  std::string name;          // as in a Hugging Face file: model.layers.0.self_attn.q_proj.lora_A.weight
+  std::vector<Index> shape;  // [n] or [rows, cols]
+  View<B, Act, 2> value{}, gradient{};
+  double rate_scale = 1;  // of the learning rate (LoRA+)
 
   Index size() const { return value.size(); }
   bool is_matrix() const { return shape.size() == 2; }  // matrices decay, vectors do not
 };
 
 template <class B>
-View<B, const typename B::Activation, 1> vector_of(const Parameter<B>& p) { return flat(p.value); }
+View<B, const typename B::Activation, 1> vector_of(const Parameter<B>& p) {
+  return flat(p.value);
+}
 
 struct AnyVisitor {  // stands for any visitor in concepts (nvcc takes no lambda inside requires)
   void operator()(auto&) const {}
 };
 
 template <class L, class B>
-concept HasSaved = requires { typename L::Saved; };
+concept HasSaved = requires {
+  typename L::Saved;
+};
 template <class L, class B>
-concept HasForward = HasSaved<L, B> && requires(L& layer, Context<B>& ctx, In<B> x, Out<B> y, typename L::Saved& saved) {
+concept HasForward = HasSaved<L, B> &&
+    requires(L& layer, Context<B>& ctx, In<B> x, Out<B> y, typename L::Saved& saved) {
   { layer.forward(ctx, x, y, saved) } -> std::same_as<void>;
 };
 template <class L, class B>
-concept HasBackward = HasSaved<L, B> && requires(L& layer, Context<B>& ctx, In<B> dy, Out<B> dx, typename L::Saved& saved) {
+concept HasBackward = HasSaved<L, B> &&
+    requires(L& layer, Context<B>& ctx, In<B> dy, Out<B> dx, typename L::Saved& saved) {
   { layer.backward(ctx, dy, dx, saved) } -> std::same_as<void>;
 };
 template <class L, class B>
-concept HasVisit = requires(L& layer) { layer.visit(AnyVisitor{}); };
+concept HasVisit = requires(L& layer) {
+  layer.visit(AnyVisitor{});
+};
 
 template <class L, class B>
 concept Layer = HasForward<L, B> && HasBackward<L, B> && HasVisit<L, B>;

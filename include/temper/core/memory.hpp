@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Memory that outlives a step - weights, gradients, optimizer state - and the account of who holds how much. A Memory that
-// plans hands out null views of the right shape and counts the same bytes.
+// Memory that outlives a step - weights, gradients, optimizer state - and the account of who holds how much. A Memory
+// that plans hands out null views of the right shape and counts the same bytes.
 #pragma once
 #include <array>
 #include <memory>
@@ -28,7 +28,7 @@ class Memory {
 
   // Uninitialised; lives as long as this object.
   template <class T, int Rank>
-  View<B, T, Rank> allocate(Holder holder, std::array<Index, Rank> shape) {
+  View<B, T, Rank> allocate(Holder holder, std::array<Index, static_cast<std::size_t>(Rank)> shape) {
     View<B, T, Rank> view(nullptr, shape);
     const std::size_t bytes = Arena::rounded(view.bytes());
     note(holder, bytes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a model is given: a stream of tokens with the documents' borders as its only description. There are no pad tokens,
-// and labels are positions, never ids (design rules D5).
+// What a model is given: a stream of tokens with the documents' borders as its only description. There are no pad
+// tokens, and labels are positions, never ids (design rules D5).
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -15,10 +15,10 @@ namespace temper {
 
 // Made by the data side; plain host memory that lives through the call.
 struct HostBatch {
-  std::span<const TokenId> tokens;            // [T] documents one after the other
-  std::span<const TokenId> targets;           // [T] what the prediction made at each position is held against
-  std::span<const std::uint8_t> supervised;   // [T] 1: that prediction counts
-  std::span<const Index> document_starts;     // [documents + 1], from 0 to T
+  std::span<const TokenId> tokens;           // [T] documents one after the other
+  std::span<const TokenId> targets;          // [T] what the prediction made at each position is held against
+  std::span<const std::uint8_t> supervised;  // [T] 1: that prediction counts
+  std::span<const Index> document_starts;    // [documents + 1], from 0 to T
 };
 
 // The numbers that decide how much memory a micro-batch needs.
@@ -45,16 +45,16 @@ struct KeyValueCache {
 template <class B>
 struct TokenBatch {
   using Act = typename B::Activation;
-  View<B, const TokenId, 1> tokens;               // [T]
-  View<B, const std::int32_t, 1> positions;       // [T] row of the rotary tables
-  View<B, const Act, 1> cosines, sines;           // flattened [positions, C / 2]
-  View<B, const AttentionSpan, 1> spans;          // a document each
+  View<B, const TokenId, 1> tokens;          // [T]
+  View<B, const std::int32_t, 1> positions;  // [T] row of the rotary tables
+  View<B, const Act, 1> cosines, sines;      // flattened [positions, C / 2]
+  View<B, const AttentionSpan, 1> spans;     // a document each
   std::span<const AttentionSpan> host_spans;
-  KeyValueCache<B>* cache = nullptr;              // generation only
+  KeyValueCache<B>* cache = nullptr;  // generation only
 
-  View<B, const std::int32_t, 1> rows;            // [S] the supervised positions, ascending
-  View<B, const TokenId, 1> targets;              // [S]
-  View<B, const std::int32_t, 1> sequence_of;     // [S] document of each supervised position
+  View<B, const std::int32_t, 1> rows;         // [S] the supervised positions, ascending
+  View<B, const TokenId, 1> targets;           // [S]
+  View<B, const std::int32_t, 1> sequence_of;  // [S] document of each supervised position
   Index documents = 0;
 
   Index size() const { return tokens.size(); }
@@ -66,8 +66,7 @@ template <class B>
 struct BatchStaging {
   std::vector<std::int32_t> positions, rows, sequence_of;
   std::vector<TokenId> targets;
-  std::vector<typename B::Activation> cosines, sines;
-  std::vector<float> frequencies;
+  std::vector<typename B::Activation> cosines, sines, frequencies;
   std::vector<AttentionSpan> spans;
 };
 
@@ -79,31 +78,32 @@ View<B, const T, 1> upload(Context<B>& ctx, std::span<const T> values) {
   return view;
 }
 template <class B, class T>
-View<B, const T, 1> upload(Context<B>& ctx, const std::vector<T>& values) { return upload<B>(ctx, std::span<const T>(values)); }
+View<B, const T, 1> upload(Context<B>& ctx, const std::vector<T>& values) {
+  return upload<B>(ctx, std::span<const T>(values));
+}
 
-// Rotary tables: one row a position up to the longest document - or one row a token where a document's length changes its
-// frequencies (dynamic scaling beyond the trained length).
+// Rotary tables: one row a position up to the longest document - or one row a token where documents are continued, or
+// where a document's length changes its frequencies (dynamic scaling beyond the trained length).
 template <class B>
-void stage_rotary(BatchStaging<B>& staging, const Config& config, Index longest) {
+void stage_rotary(BatchStaging<B>& staging, const Config& config, Index longest, Index past) {
   const Index half = config.head_width / 2;
   const bool by_length = config.rope.kind == Rope::Kind::dynamic && longest > config.rope.original_positions;
-  Index table_rows = by_length ? 0 : longest;
-  if (by_length)
-    for (const AttentionSpan& s : staging.spans) table_rows += s.query_end - s.query_begin;
+  const bool by_token = by_length || past > 0;
+  const auto table_rows = by_token ? std::ssize(staging.positions) : longest;
   staging.cosines.resize(static_cast<std::size_t>(table_rows * half));
   staging.sines.resize(static_cast<std::size_t>(table_rows * half));
-  rope_frequencies(config.rope, config.head_width, 0, staging.frequencies);
   const auto fill = [&](Index row, Index position) {
     rope_row(staging.frequencies, position, staging.cosines.data() + row * half, staging.sines.data() + row * half);
   };
-  if (!by_length) {
+  rope_frequencies(config.rope, config.head_width, 0, staging.frequencies);
+  if (!by_token) {
     for (Index p = 0; p < longest; ++p) fill(p, p);
     return;
   }
   Index row = 0;
   for (const AttentionSpan& s : staging.spans) {
     const Index length = s.key_end - s.key_begin;
-    rope_frequencies(config.rope, config.head_width, length, staging.frequencies);
+    if (by_length) rope_frequencies(config.rope, config.head_width, length, staging.frequencies);
     for (Index q = s.query_begin; q < s.query_end; ++q, ++row) {
       fill(row, length - (s.query_end - q));
       staging.positions[static_cast<std::size_t>(q)] = static_cast<std::int32_t>(row);
@@ -111,30 +111,34 @@ void stage_rotary(BatchStaging<B>& staging, const Config& config, Index longest)
   }
 }
 
-// Brings a batch to the backend; what it makes is scratch of the enclosing scope. 'past' gives each document's number of
-// positions already in the cache, where there is one.
+// Brings a batch to the backend; what it makes is scratch of the enclosing scope. With 'past' the batch continues a
+// single document of which so many positions are in a cache already.
 template <class B>
-TokenBatch<B> upload_batch(Context<B>& ctx, BatchStaging<B>& staging, const Config& config, const HostBatch& host) {
+TokenBatch<B> upload_batch(Context<B>& ctx, BatchStaging<B>& staging, const Config& config, const HostBatch& host,
+                           Index past = 0) {
   staging.spans.clear(), staging.positions.clear(), staging.rows.clear(), staging.targets.clear(),
       staging.sequence_of.clear();
   Index longest = 0;
   for (std::size_t d = 0; d + 1 < host.document_starts.size(); ++d) {
     const Index begin = host.document_starts[d], end = host.document_starts[d + 1];
-    staging.spans.push_back({begin, end, begin, end});
-    longest = std::max(longest, end - begin);
+    staging.spans.push_back({begin, end, begin, end + past});
+    longest = std::max(longest, end - begin + past);
     for (Index t = begin; t < end; ++t) {
       const auto at = static_cast<std::size_t>(t);
       require(host.tokens[at] >= 0 && host.tokens[at] < config.vocabulary, Fault::data, "batch.token",
-              "token id {} is outside of the vocabulary of {}; expected ids of the model's own tokenizer", host.tokens[at],
-              config.vocabulary);
+              "token id {} is outside of the vocabulary of {}; expected ids of the model's own tokenizer",
+              host.tokens[at], config.vocabulary);
       staging.positions.push_back(static_cast<std::int32_t>(t - begin));
       if (host.supervised.empty() || host.supervised[at] == 0) continue;
+      require(host.targets[at] >= 0 && host.targets[at] < config.vocabulary, Fault::data, "batch.token",
+              "target id {} is outside of the vocabulary of {}; expected ids of the model's own tokenizer",
+              host.targets[at], config.vocabulary);
       staging.rows.push_back(static_cast<std::int32_t>(t));
       staging.targets.push_back(host.targets[at]);
       staging.sequence_of.push_back(static_cast<std::int32_t>(d));
     }
   }
-  stage_rotary(staging, config, longest);
+  stage_rotary(staging, config, longest, past);
   TokenBatch<B> batch;
   batch.tokens = upload<B>(ctx, host.tokens);
   batch.positions = upload<B>(ctx, staging.positions);

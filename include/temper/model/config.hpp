@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The numbers of an architecture, read from a Hugging Face config.json and checked before anything is allocated. One decoder
-// serves Llama 2 and 3, Qwen2 and 2.5, Qwen3 and Mistral: they differ only in what stands here.
+// The numbers of an architecture, read from a Hugging Face config.json and checked before anything is allocated. One
+// decoder serves Llama 2 and 3, Qwen2 and 2.5, Qwen3 and Mistral: they differ only in what stands here.
 #pragma once
 #include <cmath>
 #include <filesystem>
@@ -18,9 +18,9 @@ struct Rope {
   enum class Kind { plain, linear, dynamic, llama3 };
   Kind kind = Kind::plain;
   double theta = 10000;
-  double factor = 1;                        // linear, dynamic, llama3
+  double factor = 1;                             // linear, dynamic, llama3
   double low_frequency = 1, high_frequency = 4;  // llama3
-  Index original_positions = 0;             // llama3: trained length; dynamic: where it begins to stretch
+  Index original_positions = 0;                  // llama3: trained length; dynamic: max_position_embeddings
 };
 
 struct Config {
@@ -29,14 +29,14 @@ struct Config {
   Index max_positions = 2048;
   double norm_epsilon = 1e-6;
   double initializer_range = 0.02;
-  bool tied = false;               // the head is the embedding table
-  bool query_bias = false;         // q, k and v projections have a bias
-  bool output_bias = false;        // so has the attention's output projection
+  bool tied = false;         // the head is the embedding table
+  bool query_bias = false;   // q, k and v projections have a bias
+  bool output_bias = false;  // so has the attention's output projection
   bool feed_forward_bias = false;
-  bool query_norm = false;         // Qwen3: rms norm of each query and key head
-  std::vector<Index> windows;      // a sliding window for each layer, 0: none
+  bool query_norm = false;     // Qwen3: rms norm of each query and key head
+  std::vector<Index> windows;  // a sliding window for each layer, 0: none
   Rope rope;
-  Json json;                       // the file as it was, for writing it again
+  Json json;  // the file as it was, for writing it again
 
   Index query_width() const { return heads * head_width; }
   Index kv_width() const { return kv_heads * head_width; }
@@ -46,8 +46,10 @@ struct Config {
 class ConfigReader {
  public:
   ConfigReader(const Json& object, std::string source) : object_(object), source_(std::move(source)) {
-    require(object.is_object(), Fault::data, "config.not_object", "{}: this is not a JSON object; expected a model's "
-            "configuration", source_);
+    require(object.is_object(), Fault::data, "config.not_object",
+            "{}: this is not a JSON object; expected a model's "
+            "configuration",
+            source_);
   }
 
   const Json* find(const char* key) const {
@@ -57,8 +59,10 @@ class ConfigReader {
   bool states(const char* key) const { return object_.contains(key); }
   Index integer(const char* key, Index smallest, Index largest) const {
     const Json* value = find(key);
-    require(value != nullptr, Fault::data, "config.missing", "{}: key '{}' is missing; expected an integer in [{}, {}]; "
-            "the file is not a decoder's configuration or was cut", source_, key, smallest, largest);
+    require(value != nullptr, Fault::data, "config.missing",
+            "{}: key '{}' is missing; expected an integer in [{}, {}]; "
+            "the file is not a decoder's configuration or was cut",
+            source_, key, smallest, largest);
     return checked(*value, key, smallest, largest);
   }
   Index integer_or(const char* key, Index otherwise, Index smallest, Index largest) const {
@@ -122,18 +126,21 @@ inline Rope read_rope(const ConfigReader& config, Index max_positions) {
     rope.kind = Rope::Kind::linear;
   } else if (kind == "dynamic") {
     rope.kind = Rope::Kind::dynamic;
-    rope.original_positions =
-        reader.integer_or("original_max_position_embeddings", max_positions, 1, max_positions);
+    rope.original_positions = max_positions;  // not original_max_position_embeddings: so does transformers
   } else if (kind == "llama3") {
     rope.kind = Rope::Kind::llama3;
     rope.low_frequency = reader.number_or("low_freq_factor", 1, 1e-6, 1e6);
     rope.high_frequency = reader.number_or("high_freq_factor", 4, 1e-6, 1e6);
     rope.original_positions = reader.integer("original_max_position_embeddings", 1, Index{1} << 40);
-    require(rope.high_frequency > rope.low_frequency, Fault::data, "config.rope", "{}: high_freq_factor {} is not above "
-            "low_freq_factor {}; expected it to be", reader.source(), rope.high_frequency, rope.low_frequency);
+    require(rope.high_frequency > rope.low_frequency, Fault::data, "config.rope",
+            "{}: high_freq_factor {} is not above "
+            "low_freq_factor {}; expected it to be",
+            reader.source(), rope.high_frequency, rope.low_frequency);
   } else {
-    fail(Fault::data, "config.rope", "{}: rope type '{}' is not known here; expected default, linear, dynamic or llama3; "
-         "use a model without it", config.source(), kind);
+    fail(Fault::data, "config.rope",
+         "{}: rope type '{}' is not known here; expected default, linear, dynamic or llama3; "
+         "use a model without it",
+         config.source(), kind);
   }
   return rope;
 }
@@ -162,15 +169,20 @@ inline std::vector<Index> read_windows(const ConfigReader& config, const std::st
 
 inline Config read_config(const Json& json, const std::string& source) {
   const ConfigReader reader(json, source);
-  Config config{.model_type = reader.word_or("model_type", "")};
+  Config config;
+  config.model_type = reader.word_or("model_type", "");
   const std::string& type = config.model_type;
   require(type == "llama" || type == "qwen2" || type == "qwen3" || type == "mistral", Fault::data, "config.model_type",
           "{}: model_type '{}' is not known here; expected llama, qwen2, qwen3 or mistral", source, type);
-  require(!reader.find("quantization_config"), Fault::data, "config.quantized", "{}: the weights are already quantized "
-          "(quantization_config); expected a folder with F32, BF16 or F16 weights; use the unquantized original", source);
+  require(!reader.find("quantization_config"), Fault::data, "config.quantized",
+          "{}: the weights are already quantized "
+          "(quantization_config); expected a folder with F32, BF16 or F16 weights; use the unquantized original",
+          source);
   const std::string activation = reader.word_or("hidden_act", "silu");
-  require(activation == "silu" || activation == "swish", Fault::data, "config.activation", "{}: hidden_act '{}' is not "
-          "known here; expected silu", source, activation);
+  require(activation == "silu" || activation == "swish", Fault::data, "config.activation",
+          "{}: hidden_act '{}' is not "
+          "known here; expected silu",
+          source, activation);
   require(reader.number_or("partial_rotary_factor", 1, 0, 1) == 1, Fault::data, "config.partial_rotary",
           "{}: partial_rotary_factor below 1 is not known here; expected 1", source);
 
@@ -181,18 +193,22 @@ inline Config read_config(const Json& json, const std::string& source) {
   config.heads = reader.integer("num_attention_heads", 1, 65536);
   config.kv_heads = reader.integer_or("num_key_value_heads", config.heads, 1, config.heads);
   config.feed_forward = reader.integer("intermediate_size", 1, many);
-  require(config.heads % config.kv_heads == 0, Fault::data, "config.heads", "{}: num_attention_heads {} is not a multiple "
-          "of num_key_value_heads {}; expected it to be", source, config.heads, config.kv_heads);
+  require(config.heads % config.kv_heads == 0, Fault::data, "config.heads",
+          "{}: num_attention_heads {} is not a multiple "
+          "of num_key_value_heads {}; expected it to be",
+          source, config.heads, config.kv_heads);
   if (reader.find("head_dim")) {
     config.head_width = reader.integer("head_dim", 2, 65536);
   } else {
     config.head_width = type == "qwen3" ? 128 : config.width / config.heads;
-    require(type == "qwen3" || config.width % config.heads == 0, Fault::data, "config.heads", "{}: hidden_size {} is not "
-            "a multiple of num_attention_heads {}; expected it to be, or a head_dim", source, config.width, config.heads);
+    require(type == "qwen3" || config.width % config.heads == 0, Fault::data, "config.heads",
+            "{}: hidden_size {} is not "
+            "a multiple of num_attention_heads {}; expected it to be, or a head_dim",
+            source, config.width, config.heads);
   }
-  require(config.head_width >= 2 && config.head_width % 2 == 0 && config.head_width <= 1024, Fault::data, "config.head_dim",
-          "{}: a head is {} wide; expected an even width up to 1024 (rotary embedding turns pairs)", source,
-          config.head_width);
+  require(config.head_width >= 2 && config.head_width % 2 == 0 && config.head_width <= 1024, Fault::data,
+          "config.head_dim", "{}: a head is {} wide; expected an even width up to 1024 (rotary embedding turns pairs)",
+          source, config.head_width);
   config.max_positions = reader.integer_or("max_position_embeddings", 2048, 1, Index{1} << 40);
   config.norm_epsilon = reader.number_or("rms_norm_eps", 1e-6, 0, 1);
   config.initializer_range = reader.number_or("initializer_range", 0.02, 0, 100);

@@ -9,8 +9,10 @@ namespace temper {
 template <class B>
 void check_finite(Context<B>& ctx, In<B> x, std::string_view path, std::string_view part) {
   if (!ctx.checking() || is_finite(ctx, flat(x))) return;
-  fail(Fault::numeric, "numeric.not_finite", "a value that is not finite left {}{}{}; expected numbers; lower the learning "
-       "rate, or look at the rows of this step", path, part.empty() ? "" : ".", part);
+  fail(Fault::numeric, "numeric.not_finite",
+       "step {}: a value that is not finite left {}{}{}; expected numbers; lower "
+       "the learning rate, or look at the rows of this step",
+       ctx.step() + 1, path, part.empty() ? "" : ".", part);
 }
 
 }  // namespace temper

@@ -12,10 +12,10 @@ struct Norm {
   using Act = typename B::Activation;
   struct Saved {
     In<B> x;
-    View<B, Act, 1> inverse;                 // 1 / sqrt(mean(x^2) + eps) of each row
+    View<B, Act, 1> inverse;  // 1 / sqrt(mean(x^2) + eps) of each row
   };
-  View<B, const Act, 1> frozen;              // [D], or empty where it is trained
-  std::optional<Parameter<B>> trained;
+  View<B, const Act, 1> frozen{};  // [D], or empty where it is trained
+  std::optional<Parameter<B>> trained{};
   Act epsilon = 0;
 
   View<B, const Act, 1> weight() const { return trained ? vector_of(*trained) : frozen; }
@@ -36,8 +36,10 @@ struct Norm {
 template <class B, class A>
 Norm<B> norm(Builder<B>& build, const A& adapter, const std::string& path, Index width, double epsilon) {
   Norm<B> layer{.epsilon = static_cast<typename B::Activation>(epsilon)};
-  if (adapter_trains(adapter, path)) layer.trained = build.trained(path + ".weight", {width}, ones);
-  else layer.frozen = build.frozen_vector(path + ".weight", width, ones);
+  if (adapter_trains(adapter, path))
+    layer.trained = build.trained(path + ".weight", {width}, ones);
+  else
+    layer.frozen = build.frozen_vector(path + ".weight", width, ones);
   return layer;
 }
 

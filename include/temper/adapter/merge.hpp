@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// Folds a LoRA adapter into dense weights: W + s B A, computed in float and rounded once to the base's own type. Works
+// on files, matrix by matrix, so it needs no more memory than the largest matrix's adapter.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "temper/adapter/peft.hpp"
+
+namespace temper {
+
+// 'folder' is one that a NewFolder builds; the result loads as a model of its own.
+inline void merge_adapter(const std::filesystem::path& base, const std::filesystem::path& adapter,
+                          const std::filesystem::path& folder) {
+  const Lora<> lora = read_peft_config(adapter);
+  const WeightFolder weights(base);
+  const std::filesystem::path adapter_path = adapter / "adapter_model.safetensors";
+  const SafetensorsFile deltas(adapter_path);
+  const auto scale = static_cast<float>(lora.scale());
+  Json config = read_json(base / "config.json");
+  std::set<std::string> used;
+  const auto take = [&](const std::string& name) {
+    const TensorInfo* tensor = deltas.find(name);
+    if (tensor) refuse_non_finite(*tensor), used.insert(name);
+    return tensor;
+  };
+
+  std::vector<TensorToWrite> tensors;
+  for (const TensorInfo& tensor : weights.tensors()) {
+    const Element element = require_element(tensor);
+    refuse_non_finite(tensor);
+    const auto keep_as_is = [&](const TensorInfo& source) {
+      tensors.push_back({tensor.name, element, tensor.shape, {}, [source](Index first, std::span<float> to) {
+                           widen(source, first, to);
+                         }});
+    };
+    const std::string_view ending = ".weight";
+    const std::string path =
+        tensor.name.ends_with(ending) ? tensor.name.substr(0, tensor.name.size() - ending.size()) : "";
+    const TensorInfo* a = path.empty() ? nullptr : take(peft_prefix + path + ".lora_A.weight");
+    const TensorInfo* b = path.empty() ? nullptr : take(peft_prefix + path + ".lora_B.weight");
+    const TensorInfo* whole = take(peft_name(lora, tensor.name));  // a trained bias, or a module that was saved whole
+    if (whole) {
+      require(whole->shape == tensor.shape, Fault::data, "weights.shape",
+              "{}: tensor '{}' has shape {} but the base has {}; "
+              "the adapter was made for another model",
+              adapter_path.string(), whole->name, shape_text(whole->shape), shape_text(tensor.shape));
+      keep_as_is(*whole);
+    } else if (a && b) {
+      require(tensor.shape.size() == 2 && a->shape == std::vector<Index>{lora.rank, tensor.shape[1]} &&
+                  b->shape == std::vector<Index>{tensor.shape[0], lora.rank},
+              Fault::data, "merge.shape",
+              "{}: lora_A {} and lora_B {} do not fit '{}' {} at rank {}; the adapter was made for "
+              "another model",
+              adapter_path.string(), shape_text(a->shape), shape_text(b->shape), tensor.name, shape_text(tensor.shape),
+              lora.rank);
+      const auto down = std::make_shared<std::vector<float>>(widen(*a)),
+                 up = std::make_shared<std::vector<float>>(widen(*b));
+      tensors.push_back({tensor.name, element, tensor.shape, {}, [=](Index first, std::span<float> to) {
+                           widen(tensor, first, to);
+                           const Index cols = tensor.shape[1], rank = lora.rank;
+                           for (std::size_t i = 0; i < to.size(); ++i) {
+                             const Index at = first + static_cast<Index>(i), row = at / cols, col = at % cols;
+                             float sum = 0;
+                             for (Index r = 0; r < rank; ++r)
+                               sum += (*up)[static_cast<std::size_t>(row * rank + r)] *
+                                      (*down)[static_cast<std::size_t>(r * cols + col)];
+                             to[i] += scale * sum;
+                           }
+                         }});
+    } else {
+      keep_as_is(tensor);
+    }
+  }
+
+  // A tied model whose head was trained by itself is tied no longer.
+  const std::string head = std::string(peft_prefix) + "lm_head.weight";
+  if (const TensorInfo* tensor = used.count(head) ? nullptr : take(head)) {
+    const TensorInfo* table = weights.find("model.embed_tokens.weight");
+    tensors.push_back({"lm_head.weight",
+                       table ? require_element(*table) : Element::f32,
+                       tensor->shape,
+                       {},
+                       [source = *tensor](Index first, std::span<float> to) { widen(source, first, to); }});
+    config["tie_word_embeddings"] = false;
+  }
+  for (const TensorInfo& tensor : deltas.tensors())
+    require(used.count(tensor.name) == 1, Fault::data, "merge.unused",
+            "{}: tensor '{}' has no place in {}; expected an "
+            "adapter of this base model",
+            adapter_path.string(), tensor.name, shown_path(base));
+
+  if (config == read_json(base / "config.json"))
+    std::filesystem::copy_file(base / "config.json", folder / "config.json");
+  else
+    write_file_atomically(folder / "config.json", config.dump(2) + "\n");
+  write_weights(folder, tensors);
+  copy_companions(base, folder);
+}
+
+}  // namespace temper

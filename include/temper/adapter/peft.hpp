@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// LoRA adapters as PEFT's folders: adapter_config.json and adapter_model.safetensors, in and out. Loading is a
+// bijection: every tensor of the file finds its parameter and every parameter its tensor.
+#pragma once
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "temper/adapter/lora.hpp"
+#include "temper/io/json_fields.hpp"
+#include "temper/model/folder.hpp"
+
+namespace temper {
+
+inline constexpr const char* peft_prefix = "base_model.model.";
+inline constexpr std::array<const char*, 7> projection_names = {"q_proj",    "k_proj",  "v_proj",   "o_proj",
+                                                                "gate_proj", "up_proj", "down_proj"};
+
+inline std::string_view name_of(Bias bias) {
+  return bias == Bias::none ? "none" : bias == Bias::all ? "all" : "lora_only";
+}
+
+// What adapter_config.json says, checked; words that change the arithmetic and are not known here are refused.
+inline Lora<> read_peft_config(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "adapter_config.json";
+  const Json json = read_json(path);
+  const JsonSource source{path.string()};
+  const std::string type = require_string(json, "peft_type", source);
+  require(type == "LORA", Fault::data, "peft.type", "{}: peft_type is {}; expected LORA", path.string(), type);
+  for (const char* flag : {"use_dora", "fan_in_fan_out", "use_qalora", "lora_bias"})
+    require(!find_boolean(json, flag, source).value_or(false), Fault::data, "peft.unknown",
+            "{}: {} is true, which is not known here; expected false", path.string(), flag);
+  for (const char* pattern : {"rank_pattern", "alpha_pattern", "layers_to_transform", "exclude_modules",
+                              "target_parameters", "layer_replication", "trainable_token_indices", "megatron_config"}) {
+    const auto at = json.find(pattern);
+    require(at == json.end() || at->is_null() || at->empty(), Fault::data, "peft.unknown",
+            "{}: {} is set, which is not known here; expected none", path.string(), pattern);
+  }
+  Lora<> lora{.rank = require_integer(json, "r", source, 1, 1 << 20),
+              .alpha = find_number(json, "lora_alpha", source).value_or(8),
+              .dropout = find_number(json, "lora_dropout", source).value_or(0),
+              .rank_stabilized = find_boolean(json, "use_rslora", source).value_or(false)};
+  require(lora.dropout >= 0 && lora.dropout < 1, Fault::data, "peft.dropout", "{}: lora_dropout is {}; expected [0, 1)",
+          path.string(), lora.dropout);
+  const Json& targets = require_field(json, "target_modules", source);
+  if (targets.is_string()) {
+    require(targets == "all-linear", Fault::data, "peft.targets",
+            "{}: target_modules is a pattern; expected a list of "
+            "names or all-linear",
+            path.string());
+  } else {
+    for (const Json& name : as_array(targets, "target_modules", source))
+      lora.targets.push_back(as_string(name, "target_modules", source));
+    require(!lora.targets.empty(), Fault::data, "peft.targets",
+            "{}: target_modules is empty; expected names of modules", path.string());
+  }
+  const std::string bias = find_string(json, "bias", source).value_or("none");
+  require(bias == "none" || bias == "all" || bias == "lora_only", Fault::data, "peft.bias",
+          "{}: bias is '{}'; expected none, all or lora_only", path.string(), bias);
+  lora.bias = bias == "none" ? Bias::none : bias == "all" ? Bias::all : Bias::lora_only;
+  if (const auto saved = json.find("modules_to_save"); saved != json.end() && !saved->is_null())
+    for (const Json& name : as_array(*saved, "modules_to_save", source))
+      lora.modules_to_save.push_back(as_string(name, "modules_to_save", source));
+  return lora;
+}
+
+template <class Storage>
+Json peft_config(const Lora<Storage>& lora, const std::string& base) {
+  Json targets = Json::array();
+  if (lora.targets.empty())
+    for (const char* name : projection_names) targets.push_back(name);
+  else
+    targets = lora.targets;
+  const Json alpha = lora.alpha == std::floor(lora.alpha) && std::abs(lora.alpha) < 1e15
+                         ? Json(static_cast<std::int64_t>(lora.alpha))
+                         : Json(lora.alpha);
+  return {{"alpha_pattern", Json::object()},
+          {"auto_mapping", nullptr},
+          {"base_model_name_or_path", base},
+          {"bias", name_of(lora.bias)},
+          {"fan_in_fan_out", false},
+          {"inference_mode", true},
+          {"init_lora_weights", true},
+          {"layers_pattern", nullptr},
+          {"layers_to_transform", nullptr},
+          {"lora_alpha", alpha},
+          {"lora_dropout", lora.dropout},
+          {"modules_to_save", lora.modules_to_save.empty() ? Json(nullptr) : Json(lora.modules_to_save)},
+          {"peft_type", "LORA"},
+          {"r", lora.rank},
+          {"rank_pattern", Json::object()},
+          {"revision", nullptr},
+          {"target_modules", targets},
+          {"task_type", "CAUSAL_LM"},
+          {"use_dora", false},
+          {"use_rslora", lora.rank_stabilized}};
+}
+
+// PEFT wraps a projection that it adapts, so a bias that is trained there is known under base_layer.
+template <class Storage>
+std::string peft_name(const Lora<Storage>& lora, const std::string& name) {
+  const std::string_view ending = ".bias";
+  if (name.ends_with(ending)) {
+    const std::string path = name.substr(0, name.size() - ending.size());
+    if (lora.adapts(path)) return peft_prefix + path + ".base_layer.bias";
+  }
+  return peft_prefix + name;
+}
+
+// 'folder' is one that a NewFolder builds.
+template <class B, class Storage>
+void save_peft(Decoder<B, Lora<Storage>>& model, const std::string& base, const std::filesystem::path& folder) {
+  write_file_atomically(folder / "adapter_config.json", peft_config(model.adapter(), base).dump(2) + "\n");
+  std::vector<TensorToWrite> tensors;
+  model.visit([&](const auto& p) {
+    tensors.push_back(tensor_of_view<B>(peft_name(model.adapter(), p.name), p.shape, flat(p.value)));
+  });
+  write_safetensors(folder / "adapter_model.safetensors", tensors);
+}
+
+// Sets every trained parameter from tensors of a file; 'name_in_file' says what a parameter is called there.
+template <class M, class Name>
+void load_parameters(M& model, const SafetensorsFile& file, const std::string& shown, Name&& name_in_file) {
+  using B = typename M::Backend;
+  std::set<std::string> used;
+  std::string missing, unused;
+  typename B::Stream stream(1);
+  std::vector<typename B::Activation> values;
+  model.visit([&](auto& p) {
+    const std::string name = name_in_file(p.name);
+    const TensorInfo* tensor = file.find(name);
+    if (!tensor) {
+      missing += (missing.empty() ? "" : ", ") + name;
+      return;
+    }
+    require(tensor->shape == p.shape, Fault::data, "weights.shape",
+            "{}: tensor '{}' has shape {}; expected {}; it was made "
+            "for another model or rank",
+            shown, name, shape_text(tensor->shape), shape_text(p.shape));
+    refuse_non_finite(*tensor);
+    values = widen<typename B::Activation>(*tensor);
+    B::upload(stream, p.value.data, values.data(), p.value.bytes());
+    used.insert(name);
+  });
+  for (const TensorInfo& tensor : file.tensors())
+    if (!used.count(tensor.name)) unused += (unused.empty() ? "" : ", ") + tensor.name;
+  require(missing.empty() && unused.empty(), Fault::data, "weights.not_a_bijection",
+          "{}: tensors and parameters do not fit together: missing: {}; not used: {}; expected each exactly once",
+          shown, missing.empty() ? "none" : missing.substr(0, 600), unused.empty() ? "none" : unused.substr(0, 600));
+}
+
+template <class B, class Storage>
+void load_peft(Decoder<B, Lora<Storage>>& model, const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "adapter_model.safetensors";
+  const SafetensorsFile file(path);
+  load_parameters(model, file, path.string(),
+                  [&](const std::string& name) { return peft_name(model.adapter(), name); });
+}
+
+}  // namespace temper

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// The CPU backend, whole: memory and every operation.
+#pragma once
+#include "temper/backend/cpu/activation.hpp"
+#include "temper/backend/cpu/attention.hpp"
+#include "temper/backend/cpu/embedding.hpp"
+#include "temper/backend/cpu/head.hpp"
+#include "temper/backend/cpu/linear.hpp"
+#include "temper/backend/cpu/memory.hpp"
+#include "temper/backend/cpu/norm.hpp"
+#include "temper/backend/cpu/update.hpp"

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// Models as Hugging Face folders: config.json, safetensors, and the files that belong to the tokenizer. What is written
+// loads in transformers; what does not change is copied byte for byte.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "temper/io/folder.hpp"
+#include "temper/io/safetensors_write.hpp"
+#include "temper/io/weight_folder.hpp"
+#include "temper/model/decoder.hpp"
+
+namespace temper {
+
+// A folder's tensors as a source of weights, mapped and read where they lie.
+class FolderWeights : public WeightSource {
+ public:
+  explicit FolderWeights(const std::filesystem::path& folder) : folder_(folder), weights_(folder) {}
+
+  std::string description() const override { return shown_path(folder_); }
+  std::optional<StoredTensor> find(std::string_view name) const override {
+    const TensorInfo* tensor = weights_.find(name);
+    if (!tensor) return std::nullopt;
+    return StoredTensor{require_element(*tensor), tensor->shape, tensor->bytes.data()};
+  }
+  std::vector<std::string> names() const override {
+    std::vector<std::string> all;
+    for (const TensorInfo& tensor : weights_.tensors()) all.push_back(tensor.name);
+    return all;
+  }
+  const WeightFolder& folder() const { return weights_; }
+
+  // Reads everything once: NaN and infinity are refused, naming the tensor.
+  void refuse_non_finite() const {
+    for (const TensorInfo& tensor : weights_.tensors())
+      if (tensor.element) temper::refuse_non_finite(tensor);
+  }
+
+ private:
+  std::filesystem::path folder_;
+  WeightFolder weights_;
+};
+
+inline bool has_weights(const std::filesystem::path& folder) {
+  return std::filesystem::exists(folder / "model.safetensors") ||
+         std::filesystem::exists(folder / "model.safetensors.index.json");
+}
+
+template <class B, class A>
+Decoder<B, A> open_decoder(const std::filesystem::path& folder, A adapter, BuildOptions options = {}) {
+  Config config = open_config(folder);
+  return {std::move(config), std::move(adapter), std::make_shared<FolderWeights>(folder), options};
+}
+
+// A parameter's values for a file, block by block.
+template <class B>
+TensorToWrite tensor_of_view(std::string name, std::vector<Index> shape, View<B, typename B::Activation, 1> values) {
+  using Act = typename B::Activation;
+  const auto* bytes = reinterpret_cast<const std::byte*>(values.data);
+  return tensor_of_bytes(std::move(name), element_of<Act>, std::move(shape), {bytes, values.bytes()});
+}
+
+constexpr std::size_t shard_bytes = std::size_t{5} * 1000 * 1000 * 1000;  // transformers' own limit
+
+// Writes model.safetensors, or shards and their index where the model is larger than one file should be.
+inline void write_weights(const std::filesystem::path& folder, const std::vector<TensorToWrite>& tensors) {
+  std::vector<std::vector<TensorToWrite>> shards(1);
+  std::size_t total = 0, filled = 0;
+  for (const TensorToWrite& tensor : tensors) {
+    std::size_t bytes = bytes_of(tensor.element);
+    for (const Index extent : tensor.shape) bytes *= static_cast<std::size_t>(extent);
+    if (filled > 0 && filled + bytes > shard_bytes) shards.emplace_back(), filled = 0;
+    shards.back().push_back(tensor);
+    filled += bytes, total += bytes;
+  }
+  if (shards.size() == 1) return write_safetensors(folder / "model.safetensors", shards[0]);
+  Json map = Json::object();
+  for (std::size_t s = 0; s < shards.size(); ++s) {
+    const std::string file = fmt::format("model-{:05}-of-{:05}.safetensors", s + 1, shards.size());
+    write_safetensors(folder / file, shards[s]);
+    for (const TensorToWrite& tensor : shards[s]) map[tensor.name] = file;
+  }
+  const Json index = {{"metadata", {{"total_size", total}}}, {"weight_map", std::move(map)}};
+  write_file_atomically(folder / "model.safetensors.index.json", index.dump(2) + "\n");
+}
+
+// Everything of a model's folder that training leaves as it is.
+inline void copy_companions(const std::filesystem::path& from, const std::filesystem::path& to) {
+  for (const char* name :
+       {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+        "merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json", "generation_config.json"})
+    if (std::filesystem::exists(from / name))
+      std::filesystem::copy_file(from / name, to / name, std::filesystem::copy_options::overwrite_existing);
+}
+
+// The whole trained model: every tensor as F32, or F64 from the double backend. 'folder' is one that a NewFolder
+// builds.
+template <class B, class A>
+void save_model(Decoder<B, A>& model, const std::filesystem::path& base, const std::filesystem::path& folder) {
+  Json config = model.config().json;
+  if (config.contains("torch_dtype"))
+    config["torch_dtype"] = "float32";
+  else
+    config["dtype"] = "float32";
+  write_file_atomically(folder / "config.json", config.dump(2) + "\n");
+  std::vector<TensorToWrite> tensors;
+  model.visit([&](const auto& p) { tensors.push_back(tensor_of_view<B>(p.name, p.shape, flat(p.value))); });
+  write_weights(folder, tensors);
+  copy_companions(base, folder);
+}
+
+}  // namespace temper

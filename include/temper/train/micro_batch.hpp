@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// One micro-batch through model and objective: the code that a step runs, and that a plan runs without executing it.
+#pragma once
+#include <cmath>
+
+#include "temper/model/heads.hpp"
+
+namespace temper {
+
+// Forward, loss, and in training backward: gradients of the trained parameters are added to. Says nothing about the
+// loss being finite; see forward_backward.
+template <class B, class M, class O>
+Loss run_micro_batch(Context<B>& ctx, BatchStaging<B>& staging, M& model, const O& objective, const HostBatch& host,
+                     double denominator) {
+  const auto scope = ctx.scope();
+  const auto keeping = ctx.keeping();
+  const TokenBatch<B> batch = upload_batch(ctx, staging, model.config(), host);
+  const auto hidden = scratch<typename B::Activation>(ctx, batch.size(), model.config().width);
+  model.forward(ctx, batch, hidden, model.saved());
+  // The loss is the last reader of the hidden states: their gradient takes their place.
+  const Loss loss = head_and_loss(ctx, objective, model.head(), In<B>(hidden), hidden, batch, denominator);
+  if (ctx.training()) model.backward(ctx, batch, hidden, model.saved());
+  return loss;
+}
+
+// A batch of a given shape, for planning: what the tokens are does not matter.
+class ShapedBatch {
+ public:
+  explicit ShapedBatch(const BatchShape& shape)
+      : tokens_(static_cast<std::size_t>(shape.tokens), 0), supervised_(static_cast<std::size_t>(shape.tokens), 0) {
+    std::fill_n(supervised_.begin(), shape.supervised, std::uint8_t{1});
+    starts_.push_back(0);
+    // The longest document first; the others share what is left.
+    for (Index d = 0; d < shape.documents; ++d) {
+      const Index left = shape.tokens - starts_.back(), others = shape.documents - 1 - d;
+      const Index length = d == 0 ? shape.longest : others == 0 ? left : std::min(shape.longest, left - others);
+      starts_.push_back(starts_.back() + length);
+    }
+    starts_.back() = shape.tokens;
+  }
+  HostBatch host() const { return {tokens_, tokens_, supervised_, starts_}; }
+
+ private:
+  std::vector<TokenId> tokens_;
+  std::vector<std::uint8_t> supervised_;
+  std::vector<Index> starts_;
+};
+
+}  // namespace temper

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+// The training step: plan it, then run it. A loop of one's own is made of these:
+//
+//   const Plan plan = plan_step(model, objective, optimizer, shapes);     every byte, before the first is allocated
+//   Session session{model, optimizer, plan};
+//   begin_step(session, model, number, denominator);                      supervised tokens (or pairs) of the whole
+//   step loss += forward_backward(session, model, objective, batch);           once for each micro-batch const double
+//   norm = clip_gradients(session, model, 1.0); update(session, model, optimizer, rate);
+#pragma once
+#include <cmath>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "temper/core/plan.hpp"
+#include "temper/optimizer/optimizer.hpp"
+#include "temper/train/micro_batch.hpp"
+
+namespace temper {
+
+struct SessionOptions {
+  std::uint64_t seed = 42;  // of everything that is drawn: dropout
+  int threads = 0;          // 0: all cores; results do not depend on it
+};
+
+// Shapes of the micro-batches to come: training and evaluation.
+struct PlannedShapes {
+  std::vector<BatchShape> training, evaluating;
+};
+
+template <class M, class O, class R>
+Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedShapes& shapes,
+               SessionOptions options = {}) {
+  using B = typename M::Backend;
+  static_assert(check_objective<O, B>());
+  static_assert(check_optimizer<R, B>());
+  typename B::Stream stream(options.threads);
+  Plan plan{.bytes = model.bytes(), .trained_elements = trained_elements(model)};
+
+  Memory<B> memory(Execution::planning);
+  model.visit([&](auto& p) { (void)optimizer.state(memory, p); });
+  plan.of(Holder::optimizer) += memory.bytes()[static_cast<std::size_t>(Holder::optimizer)];
+  plan.of(Holder::workspace) += stream.bytes();
+
+  BatchStaging<B> staging;
+  const auto run = [&](const BatchShape& shape, Mode mode) {
+    Arena arena = Arena::imaginary();
+    Context<B> ctx(stream, arena, options.seed, Execution::planning);
+    ctx.set_mode(mode);
+    const ShapedBatch batch(shape);
+    run_micro_batch(ctx, staging, model, objective, batch.host(), 1);
+    model.visit([&](auto& p) { (void)sum_of_squares(ctx, flat(p.gradient)); });
+    if (arena.peak() <= plan.arena_bytes()) return;
+    plan.of(Holder::kept_activations) = arena.kept_at_peak();
+    plan.of(Holder::scratch) = arena.peak() - arena.kept_at_peak();
+    plan.operations = ctx.operations();
+  };
+  for (const BatchShape& shape : shapes.training) run(shape, Mode::training);
+  for (const BatchShape& shape : shapes.evaluating) run(shape, Mode::evaluating);
+  return plan;
+}
+
+// The plan made real: the stream, the arena, the optimizer's state.
+template <class B, class R>
+class Session {
+ public:
+  using State = typename R::template State<B>;
+
+  template <class M>
+  Session(M& model, const R& optimizer, const Plan& plan, SessionOptions options = {})
+      : stream_(options.threads),
+        memory_(Execution::running),
+        block_(memory_.template allocate<std::byte, 1>(Holder::scratch, {static_cast<Index>(plan.arena_bytes())})),
+        arena_(block_.data, plan.arena_bytes()),
+        context_(stream_, arena_, options.seed, Execution::running) {
+    model.visit([&](auto& p) {
+      states_.push_back(optimizer.state(memory_, p));
+      states_.back().visit([&](std::string_view, auto tensor) { zero(context_, tensor); });
+    });
+    bytes_ = model.bytes();
+    for (std::size_t h = 0; h < bytes_.size(); ++h) bytes_[h] += memory_.bytes()[h];
+    bytes_[static_cast<std::size_t>(Holder::workspace)] += stream_.bytes();
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  Context<B>& context() { return context_; }
+  BatchStaging<B>& staging() { return staging_; }
+  std::vector<State>& states() { return states_; }  // in the order of visit
+
+  // What was really allocated, to be held against the plan.
+  std::size_t allocated_bytes() const {
+    std::size_t total = 0;
+    for (const std::size_t n : bytes_) total += n;
+    return total;
+  }
+
+  Step step = 0;
+  double denominator = 1;
+  Index tokens_before = 0;  // of this step, in earlier micro-batches
+  double gradient_scale = 1;
+
+ private:
+  typename B::Stream stream_;
+  Memory<B> memory_;
+  View<B, std::byte, 1> block_;
+  Arena arena_;
+  Context<B> context_;
+  BatchStaging<B> staging_;
+  std::vector<State> states_;
+  BytesByHolder bytes_{};
+};
+template <class M, class R>
+Session(M&, const R&, const Plan&) -> Session<typename M::Backend, R>;
+template <class M, class R>
+Session(M&, const R&, const Plan&, SessionOptions) -> Session<typename M::Backend, R>;
+
+// Gradients start at zero; every micro-batch of the step divides by the same denominator (rule D6).
+template <class B, class R, class M>
+void begin_step(Session<B, R>& session, M& model, Step number, double denominator) {
+  require(denominator > 0, Fault::data, "step.nothing_supervised",
+          "step {}: nothing is supervised; expected at least one token to learn; look at the rows with temper preview",
+          number + 1);
+  session.step = number;
+  session.denominator = denominator;
+  session.tokens_before = 0;
+  session.gradient_scale = 1;
+  model.visit([&](auto& p) { zero(session.context(), flat(p.gradient)); });
+}
+
+// Runs the forward pass again with every layer looking at what it made, to name the first that is not finite.
+template <class B, class R, class M>
+[[noreturn]] void fail_not_finite(Session<B, R>& session, M& model, const HostBatch& host) {
+  Context<B>& ctx = session.context();
+  ctx.set_checking(Context<B>::Checking::on);
+  const auto scope = ctx.scope();
+  const auto keeping = ctx.keeping();
+  try {
+    const TokenBatch<B> batch = upload_batch(ctx, session.staging(), model.config(), host);
+    const auto hidden = scratch<typename B::Activation>(ctx, batch.size(), model.config().width);
+    model.forward(ctx, batch, hidden, model.saved());
+  } catch (...) {
+    ctx.set_checking(Context<B>::Checking::off);
+    throw;
+  }
+  ctx.set_checking(Context<B>::Checking::off);
+  fail(Fault::numeric, "numeric.not_finite",
+       "step {}: a value that is not finite left the head (lm_head); expected numbers; "
+       "lower the learning rate, or look at the rows of this step",
+       ctx.step() + 1);
+}
+
+template <class B, class R, class M, class O>
+Loss forward_backward(Session<B, R>& session, M& model, const O& objective, const HostBatch& batch) {
+  Context<B>& ctx = session.context();
+  ctx.set_mode(Mode::training);
+  ctx.set_position(session.step, session.tokens_before);
+  const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, session.denominator);
+  if (!std::isfinite(loss.sum)) fail_not_finite(session, model, batch);
+  session.tokens_before += std::ssize(batch.tokens);
+  return loss;
+}
+
+// The loss alone: no gradient, no dropout.
+template <class B, class R, class M, class O>
+Loss evaluate(Session<B, R>& session, M& model, const O& objective, const HostBatch& batch) {
+  Context<B>& ctx = session.context();
+  ctx.set_mode(Mode::evaluating);
+  const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, 1);
+  if (!std::isfinite(loss.sum)) fail_not_finite(session, model, batch);
+  return loss;
+}
+
+// The norm over all trained parameters, as torch.nn.utils.clip_grad_norm_: gradients shrink by max / (norm + 1e-6)
+// where that is below 1. 'largest' 0: no clipping. Nothing is rewritten: update applies the scale.
+template <class B, class R, class M>
+double clip_gradients(Session<B, R>& session, M& model, double largest) {
+  double squares = 0;
+  std::string culprit;
+  model.visit([&](auto& p) {
+    const double own = sum_of_squares(session.context(), flat(p.gradient));
+    if (!std::isfinite(own) && culprit.empty()) culprit = p.name;
+    squares += own;
+  });
+  require(culprit.empty(), Fault::numeric, "numeric.not_finite",
+          "step {}: the gradient of {} is not finite; expected numbers; lower the learning rate", session.step + 1,
+          culprit);
+  const double norm = std::sqrt(squares);
+  session.gradient_scale = largest > 0 ? std::min(1.0, largest / (norm + 1e-6)) : 1;
+  return norm;
+}
+
+template <class B, class R, class M>
+void update(Session<B, R>& session, M& model, const R& optimizer, double rate) {
+  std::size_t next = 0;
+  model.visit([&](auto& p) {
+    optimizer.update(session.context(), p, session.states()[next++],
+                     {.number = session.step, .rate = rate, .gradient_scale = session.gradient_scale});
+  });
+}
+
+}  // namespace temper
