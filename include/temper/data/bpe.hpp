@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Byte-pair encoding of one word: while a neighbouring pair has a merge, the pair whose merge was learned first is
-// replaced (the leftmost of equals). Short words scan for it; long ones keep a heap, so that a word of n bytes takes
-// O(n log n) whatever it holds.
+// replaced (the leftmost of equals). Short words scan for it; long ones keep places by rank, so that a word of n bytes
+// takes O(n log n) whatever it holds.
 #pragma once
 #include <temper/data/byte_level.hpp>
 #include <temper/data/vocabulary.hpp>
@@ -9,10 +9,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
+#include <queue>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -82,22 +85,14 @@ struct MergeScratch {
   struct Link {
     std::uint32_t previous, next;
   };
-  struct Candidate {
-    std::uint32_t rank, place;
-    TokenId into;
-    friend bool operator>(const Candidate& a, const Candidate& b) {
-      return a.rank != b.rank ? a.rank > b.rank : a.place > b.place;
-    }
-  };
   std::vector<Symbol> symbols;
   std::vector<Link> links;
-  std::vector<Candidate> heap;
 };
 
 class BytePairModel {
   static constexpr std::uint32_t no_rank = std::numeric_limits<std::uint32_t>::max();
   static constexpr TokenId no_token = -1;
-  static constexpr std::size_t scanned_symbols = 48;  // up to here a scan is faster than a heap
+  static constexpr std::size_t scanned_symbols = 48;  // up to here a scan is faster
 
   Vocabulary vocabulary_;
   MergeTable merges_;
@@ -163,7 +158,7 @@ class BytePairModel {
     if (scratch.symbols.size() <= scanned_symbols)
       merge_by_scan(scratch.symbols);
     else
-      merge_by_heap(scratch);
+      merge_by_rank(scratch);
     for (const auto& symbol : scratch.symbols) out.push_back({symbol.id, symbol.begin, symbol.end});
   }
 
@@ -204,43 +199,56 @@ class BytePairModel {
     }
   }
 
-  // Symbols form a list by links; a candidate is stale when the pair at its place has another merge by now.
-  void merge_by_heap(MergeScratch& scratch) const {
+  // Symbols form a list by links. Places wait by the rank of their pair, so that the many equal pairs of a long word
+  // cost one queue entry together; a place is stale when its pair has another merge by now.
+  void merge_by_rank(MergeScratch& scratch) const {
     auto& symbols = scratch.symbols;
     auto& links = scratch.links;
-    auto& heap = scratch.heap;
     const auto count = static_cast<std::uint32_t>(symbols.size());
     links.resize(count);
-    heap.clear();
+    std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> places;
+    std::priority_queue<std::uint32_t, std::vector<std::uint32_t>, std::greater<>> ranks;
+    const auto wait = [&](std::uint32_t rank, std::uint32_t place) {
+      auto& waiting = places[rank];
+      if (waiting.empty()) ranks.push(rank);
+      waiting.push_back(place);
+    };
     for (std::uint32_t i = 0; i < count; ++i) {
       links[i] = {i - 1, i + 1};  // count and -1 are the ends
-      if (symbols[i].with_next.rank != no_rank)
-        heap.push_back({symbols[i].with_next.rank, i, symbols[i].with_next.into});
+      if (symbols[i].with_next.rank != no_rank) wait(symbols[i].with_next.rank, i);
     }
-    std::make_heap(heap.begin(), heap.end(), std::greater<>{});
+    std::uint32_t lowest = no_rank;  // of the pairs that the current rank has made
     const auto refresh = [&](std::uint32_t place) {
       const std::uint32_t next = links[place].next;
       Merge& merge = symbols[place].with_next;
       merge = next == count ? Merge{no_rank, no_token} : merge_of(symbols[place].id, symbols[next].id);
       if (merge.rank == no_rank) return;
-      heap.push_back({merge.rank, place, merge.into});
-      std::push_heap(heap.begin(), heap.end(), std::greater<>{});
+      wait(merge.rank, place);
+      lowest = std::min(lowest, merge.rank);
     };
-    while (!heap.empty()) {
-      const MergeScratch::Candidate top = heap.front();
-      std::pop_heap(heap.begin(), heap.end(), std::greater<>{});
-      heap.pop_back();
-      MergeScratch::Symbol& left = symbols[top.place];
-      if (left.id == no_token || left.with_next.rank != top.rank || left.with_next.into != top.into) continue;
-      const std::uint32_t next = links[top.place].next;
-      left.id = top.into;
-      left.end = symbols[next].end;
-      symbols[next].id = no_token;
-      symbols[next].with_next = {no_rank, no_token};
-      links[top.place].next = links[next].next;
-      if (links[next].next != count) links[links[next].next].previous = top.place;
-      refresh(top.place);
-      if (top.place != 0) refresh(links[top.place].previous);
+    while (!ranks.empty()) {
+      const std::uint32_t rank = ranks.top();
+      ranks.pop();
+      const auto taken = places.extract(rank);
+      std::vector<std::uint32_t>& now = taken.mapped();
+      if (!std::is_sorted(now.begin(), now.end())) std::sort(now.begin(), now.end());
+      lowest = no_rank;
+      for (std::size_t i = 0; i < now.size(); ++i) {
+        const std::uint32_t place = now[i];
+        MergeScratch::Symbol& left = symbols[place];
+        if (left.id == no_token || left.with_next.rank != rank) continue;
+        const std::uint32_t next = links[place].next;
+        left.id = left.with_next.into;
+        left.end = symbols[next].end;
+        symbols[next].id = no_token;
+        symbols[next].with_next = {no_rank, no_token};
+        links[place].next = links[next].next;
+        if (links[next].next != count) links[links[next].next].previous = place;
+        refresh(place);
+        if (place != 0) refresh(links[place].previous);
+        if (lowest > rank) continue;
+        for (++i; i < now.size(); ++i) wait(rank, now[i]);  // an earlier merge comes first
+      }
     }
     std::erase_if(symbols, [](const auto& symbol) { return symbol.id == no_token; });
   }
