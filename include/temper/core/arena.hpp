@@ -20,7 +20,8 @@ class Arena {
   static constexpr std::size_t imaginary_bytes = std::size_t{1} << 50;
 
   static constexpr std::size_t rounded(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
-  static Arena imaginary() { return Arena(nullptr, imaginary_bytes); }
+  // Not at null, to which nothing may be added.
+  static Arena imaginary() { return Arena(reinterpret_cast<void*>(alignment), imaginary_bytes); }
 
   Arena(void* base, std::size_t bytes) : base_(reinterpret_cast<std::uintptr_t>(base)), bytes_(bytes), top_(bytes) {}
 

@@ -10,16 +10,9 @@
 
 namespace temper {
 
-// The state of a block of rows: sums of exp(s - maximum) and of that times v.
-template <class Real>
-struct RunningRows {
-  Real *maximum, *sum, *values;
-};
-
 // Turn scores of one row into exp(s - maximum), 0 where the row does not see; update its maximum, sum and values.
 template <class Real>
-void fold_scores(Real* score, SeenKeys seen, Real& maximum, Real& sum, Real* values, Index width) {
-  constexpr Index keys = AttentionTile::keys;
+void fold_scores(Real* score, Index keys, SeenKeys seen, Real& maximum, Real& sum, Real* values, Index width) {
   if (seen.none()) {
     std::fill_n(score, keys, Real(0));
     return;
@@ -35,6 +28,55 @@ void fold_scores(Real* score, SeenKeys seen, Real& maximum, Real& sum, Real* val
   maximum = highest;
 }
 
+// Rows [begin, end) of one head against all the keys that they see.
+template <class Real>
+void attend(const AttentionHead<Real>& head, Index begin, Index end, TileMemory<Real> memory, OutMatrix<Real> y,
+            OutMatrix<Real> lse, InMatrix<Real> q, InMatrix<Real> k, InMatrix<Real> v) {
+  constexpr Index keys = AttentionTile::keys, most = AttentionTile::rows;
+  const Index rows = end - begin, width = head.shape.width, padded = head.padded_width();
+  Real *queries = memory.take(most * padded), *values = memory.take(most * padded), *scores = memory.take(most * keys);
+  Real *key_tile = memory.take(padded * keys), *value_tile = memory.take(keys * padded);
+  Real *maximum = memory.take(most), *sum = memory.take(most);
+  head.load_rows(q, begin, end, static_cast<Real>(head.shape.scale), queries);
+  std::fill_n(values, most * padded, Real(0));
+  // Finite, so that no difference of two of them is NaN.
+  std::fill_n(maximum, rows, std::numeric_limits<Real>::lowest());
+  std::fill_n(sum, rows, Real(0));
+  const Index last = head.place(end - 1) + 1;
+  for (Index key = head.first_key(begin) / keys * keys; key < last; key += keys) {
+    const Index key_end = std::min(key + keys, last), used = AttentionTile::used(key_end - key);
+    head.load_keys_transposed(k, key, key_end, key_tile);
+    head.load_keys(v, key, key_end, value_tile);
+    multiply(TileProduct<Real>{.c = scores,
+                               .c_stride = keys,
+                               .rows = rows,
+                               .cols = used,
+                               .depth = width,
+                               .a = {queries, padded, 1},
+                               .b = key_tile,
+                               .b_stride = keys},
+             TileBegin::zero);
+    for (Index r = 0; r < rows; ++r)
+      fold_scores(scores + r * keys, used, seen_keys(head, begin + r, key), maximum[r], sum[r], values + r * padded,
+                  padded);
+    multiply(TileProduct<Real>{.c = values,
+                               .c_stride = padded,
+                               .rows = rows,
+                               .cols = padded,
+                               .depth = key_end - key,
+                               .a = {scores, keys, 1},
+                               .b = value_tile,
+                               .b_stride = padded},
+             TileBegin::from_c);
+  }
+  for (Index r = 0; r < rows; ++r) {
+    lse(head.token(begin + r), head.head(begin + r)) = maximum[r] + std::log(sum[r]);
+    // Adding 0 turns -0 into 0: a tile that the row does not see may have done so already, or not.
+    for (Index c = 0; c < width; ++c) values[r * padded + c] = values[r * padded + c] / sum[r] + Real(0);
+  }
+  head.store_rows(y, begin, end, Real(1), values);
+}
+
 template <class Real>
 void attention(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, OutMatrix<Real> lse, InMatrix<Real> q, InMatrix<Real> k,
                InMatrix<Real> v, InList<Real, AttentionSpan> spans, AttentionShape shape) {
@@ -45,49 +87,12 @@ void attention(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, OutMatrix<Real> lse, 
   ctx.run("attention", cost, [&] {
     check_spans<Real>("attention", spans, q.rows(), k.rows());
     Threads& threads = ctx.stream();
-    const auto blocks = [](const AttentionHead<Real>& head) {
-      return Pieces::of(head.rows(), AttentionTile::rows).count();
-    };
-    over_attention_blocks<Real>(
-        threads, spans, shape, blocks, [&](const AttentionHead<Real>& head, Index block, int worker) {
-          constexpr Index keys = AttentionTile::keys;
-          const Pieces pieces = Pieces::of(head.rows(), AttentionTile::rows);
-          const Index begin = pieces.begin(block), end = pieces.end(block), rows = end - begin,
-                      padded = head.padded_width();
-          TileMemory<Real> memory(threads.workspace(worker));
-          Real *queries = memory.take(AttentionTile::rows * padded),
-               *values = memory.take(AttentionTile::rows * padded);
-          Real *scores = memory.take(AttentionTile::rows * keys), *key_tile = memory.take(padded * keys);
-          Real *value_tile = memory.take(keys * padded), *maximum = memory.take(AttentionTile::rows);
-          Real* sum = memory.take(AttentionTile::rows);
-
-          head.load_rows(q, begin, end, static_cast<Real>(shape.scale), queries);
-          std::fill_n(values, AttentionTile::rows * padded, Real(0));
-          std::fill_n(scores, AttentionTile::rows * keys, Real(0));
-          // Finite, so that no difference of two of them is NaN.
-          std::fill_n(maximum, rows, std::numeric_limits<Real>::lowest());
-          std::fill_n(sum, rows, Real(0));
-          const Index last = head.place(end - 1) + 1;
-          for (Index key = head.first_key(begin) / keys * keys; key < last; key += keys) {
-            const Index key_end = std::min(key + keys, last);
-            head.load_keys_transposed(k, key, key_end, key_tile);
-            head.load_keys(v, key, key_end, value_tile);
-            multiply(TileProduct<Real>{scores, keys, rows, keys, shape.width, {queries, padded, 1}, key_tile, keys},
-                     TileBegin::zero);
-            for (Index r = 0; r < rows; ++r)
-              fold_scores(scores + r * keys, seen_keys(head, begin + r, key), maximum[r], sum[r], values + r * padded,
-                          padded);
-            multiply(
-                TileProduct<Real>{values, padded, rows, padded, key_end - key, {scores, keys, 1}, value_tile, padded},
-                TileBegin::from_c);
-          }
-          for (Index r = 0; r < rows; ++r) {
-            lse(head.token(begin + r), head.head(begin + r)) = maximum[r] + std::log(sum[r]);
-            // Adding 0 turns -0 into 0: a tile that the row does not see may have done so already, or not.
-            for (Index c = 0; c < shape.width; ++c) values[r * padded + c] = values[r * padded + c] / sum[r] + Real(0);
-          }
-          head.store_rows(y, begin, end, Real(1), values);
-        });
+    over_attention_blocks<Real>(threads, spans, shape, blocks_of_rows<Real>,
+                                [&](const AttentionHead<Real>& head, Index block, int worker) {
+                                  const Pieces rows = Pieces::of(head.rows(), AttentionTile::rows);
+                                  attend(head, rows.begin(block), rows.end(block),
+                                         TileMemory<Real>(threads.workspace(worker)), y, lse, q, k, v);
+                                });
   });
 }
 

@@ -8,46 +8,95 @@
 
 namespace temper {
 
-// p and ds of a block of rows against a tile of keys.
+// p and ds of a block of rows against a tile of keys, and the products that they go into.
 template <class Real>
-class AttentionGradients {
+class GradientTile {
  public:
-  AttentionGradients(TileMemory<Real>& memory, Index padded)
-      : queries(memory.take(AttentionTile::rows * padded)),
-        dy(memory.take(AttentionTile::rows * padded)),
-        weights(memory.take(AttentionTile::rows * AttentionTile::keys)),
-        dscores(memory.take(AttentionTile::rows * AttentionTile::keys)),
-        keys(memory.take(AttentionTile::keys * padded)),
-        values(memory.take(AttentionTile::keys * padded)),
-        padded_(padded) {}
+  static constexpr Index keys = AttentionTile::keys, rows = AttentionTile::rows;
 
-  Real *queries, *dy;       // [rows, C]; queries are scaled
-  Real *weights, *dscores;  // [rows, keys]: p, and ds without the scale
-  Real *keys, *values;      // [C, keys]
+  GradientTile(TileMemory<Real>& memory, const AttentionHead<Real>& head)
+      : head_(head),
+        padded_(head.padded_width()),
+        queries_(memory.take(rows * padded_)),
+        dy_(memory.take(rows * padded_)),
+        weights_(memory.take(rows * keys)),
+        dscores_(memory.take(rows * keys)),
+        keys_(memory.take(keys * padded_)),
+        values_(memory.take(keys * padded_)) {}
 
-  void compute(const AttentionHead<Real>& head, Index begin, Index end, Index key, InMatrix<Real> lse,
-               InMatrix<Real> delta) {
-    constexpr Index width = AttentionTile::keys;
-    const Index rows = end - begin, depth = head.shape.width;
-    multiply(TileProduct<Real>{weights, width, rows, width, depth, {queries, padded_, 1}, keys, width},
-             TileBegin::zero);
-    multiply(TileProduct<Real>{dscores, width, rows, width, depth, {dy, padded_, 1}, values, width}, TileBegin::zero);
-    for (Index r = 0; r < rows; ++r) {
-      Real *p = weights + r * width, *ds = dscores + r * width;
-      const SeenKeys seen = seen_keys(head, begin + r, key);
-      std::fill(p, p + seen.begin, -std::numeric_limits<Real>::infinity());
-      std::fill(p + std::max(seen.begin, seen.end), p + width, -std::numeric_limits<Real>::infinity());
-      const Real normaliser = lse(head.token(begin + r), head.head(begin + r));
-      const Real mean = delta(head.token(begin + r), head.head(begin + r));
-      for (Index j = 0; j < width; ++j) {
+  void load_rows(InMatrix<Real> q, InMatrix<Real> dy, Index begin, Index end) {
+    head_.load_rows(q, begin, end, static_cast<Real>(head_.shape.scale), queries_);
+    head_.load_rows(dy, begin, end, Real(1), dy_);
+    begin_ = begin, end_ = end;
+  }
+  void load_keys(InMatrix<Real> k, InMatrix<Real> v, Index begin, Index end) {
+    head_.load_keys_transposed(k, begin, end, keys_);
+    head_.load_keys_transposed(v, begin, end, values_);
+    key_begin_ = begin, key_end_ = end;
+  }
+
+  // Keys after the last that one of the rows sees are left out.
+  void compute(InMatrix<Real> lse, InMatrix<Real> delta) {
+    used_ = AttentionTile::used(std::min(key_end_, head_.place(end_ - 1) + 1) - key_begin_);
+    const Index count = end_ - begin_;
+    TileProduct<Real> product{.c = weights_,
+                              .c_stride = keys,
+                              .rows = count,
+                              .cols = used_,
+                              .depth = head_.shape.width,
+                              .a = {queries_, padded_, 1},
+                              .b = keys_,
+                              .b_stride = keys};
+    multiply(product, TileBegin::zero);
+    product.c = dscores_, product.a.data = dy_, product.b = values_;
+    multiply(product, TileBegin::zero);
+    for (Index r = 0; r < count; ++r) {
+      Real *p = weights_ + r * keys, *ds = dscores_ + r * keys;
+      const SeenKeys seen = seen_keys(head_, begin_ + r, key_begin_);
+      std::fill(p, p + std::min(seen.begin, used_), -std::numeric_limits<Real>::infinity());
+      if (seen.end < used_) std::fill(p + seen.end, p + used_, -std::numeric_limits<Real>::infinity());
+      const Real normaliser = lse(head_.token(begin_ + r), head_.head(begin_ + r));
+      const Real mean = delta(head_.token(begin_ + r), head_.head(begin_ + r));
+      for (Index j = 0; j < used_; ++j) {
         p[j] = exponential(p[j] - normaliser);
         ds[j] = p[j] * (ds[j] - mean);
       }
     }
   }
 
+  // dvalues += p^T dy and dkeys += ds^T q, [keys, C].
+  void add_to_keys(Real* dkeys, Real* dvalues) const {
+    TileProduct<Real> product{.c = dvalues,
+                              .c_stride = padded_,
+                              .rows = used_,
+                              .cols = padded_,
+                              .depth = end_ - begin_,
+                              .a = {weights_, 1, keys},
+                              .b = dy_,
+                              .b_stride = padded_};
+    multiply(product, TileBegin::from_c);
+    product.c = dkeys, product.a.data = dscores_, product.b = queries_;
+    multiply(product, TileBegin::from_c);
+  }
+  // dqueries += ds k, [rows, C], with the keys as rows. Rows that pad the fours hold anything; so does their gradient.
+  void add_to_queries(const Real* key_rows, Real* dqueries) const {
+    multiply(TileProduct<Real>{.c = dqueries,
+                               .c_stride = padded_,
+                               .rows = end_ - begin_,
+                               .cols = padded_,
+                               .depth = std::min(used_, key_end_ - key_begin_),
+                               .a = {dscores_, keys, 1},
+                               .b = key_rows,
+                               .b_stride = padded_},
+             TileBegin::from_c);
+  }
+
  private:
-  Index padded_;
+  const AttentionHead<Real>& head_;
+  Index padded_, begin_ = 0, end_ = 0, key_begin_ = 0, key_end_ = 0, used_ = 0;
+  Real *queries_, *dy_;       // [rows, C]; queries are scaled
+  Real *weights_, *dscores_;  // [rows, keys]: p, and ds without the scale
+  Real *keys_, *values_;      // [C, keys]
 };
 
 // In training every key belongs to a document, in order.
@@ -62,82 +111,54 @@ void require_all_keys(InList<Real, AttentionSpan> spans, Index keys) {
           "attention_backward: the documents end at key {} but there are {}; expected them to cover all", next, keys);
 }
 
+// dk and dv of keys [key, key_end) of one head, from all the rows that see them.
 template <class Real>
-void key_gradients(Threads& threads, OutMatrix<Real> dk, OutMatrix<Real> dv, InMatrix<Real> dy, InMatrix<Real> lse,
-                   InMatrix<Real> delta, InMatrix<Real> q, InMatrix<Real> k, InMatrix<Real> v,
-                   InList<Real, AttentionSpan> spans, const AttentionShape& shape) {
-  constexpr Index width = AttentionTile::keys;
-  const auto blocks = [](const AttentionHead<Real>& head) { return Pieces::of(head.keys(), width).count(); };
-  over_attention_blocks<Real>(
-      threads, spans, shape, blocks, [&](const AttentionHead<Real>& head, Index block, int worker) {
-        const Pieces pieces = Pieces::of(head.keys(), width);
-        const Index key = pieces.begin(block), key_end = pieces.end(block), padded = head.padded_width();
-        TileMemory<Real> memory(threads.workspace(worker));
-        AttentionGradients<Real> tile(memory, padded);
-        Real *dkeys = memory.take(width * padded), *dvalues = memory.take(width * padded);
-        std::fill_n(dkeys, width * padded, Real(0));
-        std::fill_n(dvalues, width * padded, Real(0));
-        head.load_keys_transposed(k, key, key_end, tile.keys);
-        head.load_keys_transposed(v, key, key_end, tile.values);
-        // The rows that see any of these keys.
-        const Index before = head.keys() - head.queries();
-        const Index first = std::max<Index>(0, key - before) * head.group();
-        const Index seeing =
-            shape.window == 0 ? head.queries() : std::min(head.queries(), key_end - 1 + shape.window - before);
-        const Index last = std::max<Index>(0, seeing) * head.group();
-        for (Index begin = first; begin < last; begin += AttentionTile::rows) {
-          const Index end = std::min(begin + AttentionTile::rows, last), rows = end - begin;
-          head.load_rows(q, begin, end, static_cast<Real>(shape.scale), tile.queries);
-          head.load_rows(dy, begin, end, Real(1), tile.dy);
-          tile.compute(head, begin, end, key, lse, delta);
-          multiply(TileProduct<Real>{dvalues, padded, width, padded, rows, {tile.weights, 1, width}, tile.dy, padded},
-                   TileBegin::from_c);
-          multiply(
-              TileProduct<Real>{dkeys, padded, width, padded, rows, {tile.dscores, 1, width}, tile.queries, padded},
-              TileBegin::from_c);
-        }
-        for (Index j = 0; j < key_end - key; ++j) {
-          std::copy_n(dkeys + j * padded, shape.width, &dk(head.span.key_begin + key + j, head.kv_head * shape.width));
-          std::copy_n(dvalues + j * padded, shape.width,
-                      &dv(head.span.key_begin + key + j, head.kv_head * shape.width));
-        }
-      });
+void key_gradients(const AttentionHead<Real>& head, Index key, Index key_end, TileMemory<Real> memory,
+                   OutMatrix<Real> dk, OutMatrix<Real> dv, InMatrix<Real> dy, InMatrix<Real> lse, InMatrix<Real> delta,
+                   InMatrix<Real> q, InMatrix<Real> k, InMatrix<Real> v) {
+  const Index padded = head.padded_width(), size = AttentionTile::keys * padded, window = head.shape.window;
+  GradientTile<Real> tile(memory, head);
+  Real *dkeys = memory.take(size), *dvalues = memory.take(size);
+  std::fill_n(dkeys, size, Real(0));
+  std::fill_n(dvalues, size, Real(0));
+  tile.load_keys(k, v, key, key_end);
+  const Index before = head.keys() - head.queries();
+  const Index first = std::max<Index>(0, key - before);
+  const Index last = window == 0 ? head.queries() : std::clamp<Index>(key_end - 1 + window - before, 0, head.queries());
+  const Pieces blocks = Pieces::of((last - first) * head.group(), AttentionTile::rows);
+  for (Index block = 0; block < blocks.count(); ++block) {
+    const Index offset = first * head.group();
+    tile.load_rows(q, dy, offset + blocks.begin(block), offset + blocks.end(block));
+    tile.compute(lse, delta);
+    tile.add_to_keys(dkeys, dvalues);
+  }
+  for (Index j = 0; j < key_end - key; ++j) {
+    const Index row = head.span.key_begin + key + j, col = head.kv_head * head.shape.width;
+    std::copy_n(dkeys + j * padded, head.shape.width, &dk(row, col));
+    std::copy_n(dvalues + j * padded, head.shape.width, &dv(row, col));
+  }
 }
 
+// dq of rows [begin, end) of one head, from all the keys that they see.
 template <class Real>
-void query_gradients(Threads& threads, OutMatrix<Real> dq, InMatrix<Real> dy, InMatrix<Real> lse, InMatrix<Real> delta,
-                     InMatrix<Real> q, InMatrix<Real> k, InMatrix<Real> v, InList<Real, AttentionSpan> spans,
-                     const AttentionShape& shape) {
-  constexpr Index width = AttentionTile::keys;
-  const auto blocks = [](const AttentionHead<Real>& head) {
-    return Pieces::of(head.rows(), AttentionTile::rows).count();
-  };
-  over_attention_blocks<Real>(
-      threads, spans, shape, blocks, [&](const AttentionHead<Real>& head, Index block, int worker) {
-        const Pieces pieces = Pieces::of(head.rows(), AttentionTile::rows);
-        const Index begin = pieces.begin(block), end = pieces.end(block), rows = end - begin,
-                    padded = head.padded_width();
-        TileMemory<Real> memory(threads.workspace(worker));
-        AttentionGradients<Real> tile(memory, padded);
-        Real *dqueries = memory.take(AttentionTile::rows * padded), *key_rows = memory.take(width * padded);
-        std::fill_n(dqueries, AttentionTile::rows * padded, Real(0));
-        head.load_rows(q, begin, end, static_cast<Real>(shape.scale), tile.queries);
-        head.load_rows(dy, begin, end, Real(1), tile.dy);
-        const Index last = head.place(end - 1) + 1;
-        for (Index key = head.first_key(begin) / width * width; key < last; key += width) {
-          const Index key_end = std::min(key + width, last);
-          head.load_keys_transposed(k, key, key_end, tile.keys);
-          head.load_keys_transposed(v, key, key_end, tile.values);
-          head.load_keys(k, key, key_end, key_rows);
-          tile.compute(head, begin, end, key, lse, delta);
-          // Rows that pad the fours hold what was there; their gradients are computed and dropped.
-          multiply(
-              TileProduct<Real>{
-                  dqueries, padded, rows, padded, key_end - key, {tile.dscores, width, 1}, key_rows, padded},
-              TileBegin::from_c);
-        }
-        head.store_rows(dq, begin, end, static_cast<Real>(shape.scale), dqueries);
-      });
+void query_gradients(const AttentionHead<Real>& head, Index begin, Index end, TileMemory<Real> memory,
+                     OutMatrix<Real> dq, InMatrix<Real> dy, InMatrix<Real> lse, InMatrix<Real> delta, InMatrix<Real> q,
+                     InMatrix<Real> k, InMatrix<Real> v) {
+  constexpr Index keys = AttentionTile::keys;
+  const Index padded = head.padded_width();
+  GradientTile<Real> tile(memory, head);
+  Real *dqueries = memory.take(AttentionTile::rows * padded), *key_rows = memory.take(keys * padded);
+  std::fill_n(dqueries, AttentionTile::rows * padded, Real(0));
+  tile.load_rows(q, dy, begin, end);
+  const Index last = head.place(end - 1) + 1;
+  for (Index key = head.first_key(begin) / keys * keys; key < last; key += keys) {
+    const Index key_end = std::min(key + keys, last);
+    tile.load_keys(k, v, key, key_end);
+    head.load_keys(k, key, key_end, key_rows);
+    tile.compute(lse, delta);
+    tile.add_to_queries(key_rows, dqueries);
+  }
+  head.store_rows(dq, begin, end, static_cast<Real>(head.shape.scale), dqueries);
 }
 
 template <class Real>
@@ -164,8 +185,18 @@ void attention_backward(Context<Cpu<Real>>& ctx, OutMatrix<Real> dq, OutMatrix<R
             shape.width, [&](Index c) { return static_cast<double>(a[c]) * static_cast<double>(b[c]); }));
       }
     });
-    key_gradients<Real>(threads, dk, dv, dy, lse, delta, q, k, v, spans, shape);
-    query_gradients<Real>(threads, dq, dy, lse, delta, q, k, v, spans, shape);
+    over_attention_blocks<Real>(
+        threads, spans, shape, blocks_of_keys<Real>, [&](const AttentionHead<Real>& head, Index block, int worker) {
+          const Pieces keys = Pieces::of(head.keys(), AttentionTile::keys);
+          key_gradients(head, keys.begin(block), keys.end(block), TileMemory<Real>(threads.workspace(worker)), dk, dv,
+                        dy, lse, delta, q, k, v);
+        });
+    over_attention_blocks<Real>(
+        threads, spans, shape, blocks_of_rows<Real>, [&](const AttentionHead<Real>& head, Index block, int worker) {
+          const Pieces rows = Pieces::of(head.rows(), AttentionTile::rows);
+          query_gradients(head, rows.begin(block), rows.end(block), TileMemory<Real>(threads.workspace(worker)), dq, dy,
+                          lse, delta, q, k, v);
+        });
   });
 }
 

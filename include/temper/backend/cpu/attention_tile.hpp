@@ -4,6 +4,7 @@
 // The law of bits: every element of a product is one chain of fused multiply-adds over the depth in ascending order, so
 // that it does not know which rows are computed with it.
 #pragma once
+#include <array>
 #include <cmath>
 #include <cstddef>
 
@@ -18,6 +19,8 @@ struct AttentionTile {
   static constexpr Index rows = 128, keys = 64, max_width = 256;
   static constexpr Index step = 4;      // rows are computed by fours
   static constexpr Index columns = 16;  // widths are rounded up to this
+
+  static constexpr Index used(Index width) { return (width + columns - 1) / columns * columns; }
 };
 
 // An operand of which the rows of the product are rows (depth_step 1) or columns (row_step 1).
@@ -68,12 +71,14 @@ void multiply_four_rows(const TileProduct<float>& p, Index row, Index col, TileB
 
 // c (+)= a b
 inline void multiply(const TileProduct<float>& p, TileBegin begin) {
-  constexpr Index vectors = lanes == 16 ? 4 : 2, narrow = AttentionTile::columns / lanes;
-  Index col = 0;
-  for (; col + vectors * lanes <= p.cols; col += vectors * lanes)
-    for (Index row = 0; row < p.rows; row += AttentionTile::step) multiply_four_rows<vectors>(p, row, col, begin);
-  for (; col < p.cols; col += AttentionTile::columns)
-    for (Index row = 0; row < p.rows; row += AttentionTile::step) multiply_four_rows<narrow>(p, row, col, begin);
+  constexpr Index widest = lanes == 16 ? 4 : 2;
+  constexpr std::array four_rows = {&multiply_four_rows<1>, &multiply_four_rows<2>, &multiply_four_rows<3>,
+                                    &multiply_four_rows<4>};
+  for (Index col = 0, vectors; col < p.cols; col += vectors * lanes) {
+    vectors = std::min(widest, (p.cols - col) / lanes);
+    const auto by_four = four_rows[static_cast<std::size_t>(vectors - 1)];
+    for (Index row = 0; row < p.rows; row += AttentionTile::step) by_four(p, row, col, begin);
+  }
 }
 inline void multiply(const TileProduct<double>& p, TileBegin begin) {
   for (Index row = 0; row < p.rows; ++row) {
@@ -87,6 +92,31 @@ inline void multiply(const TileProduct<double>& p, TileBegin begin) {
   }
 }
 
+// to[c, key] = from[key, c], rows of 'to' as wide as a tile of keys.
+inline void transpose_tile(const double* from, Index stride, Index keys, Index width, double* to) {
+  for (Index key = 0; key < keys; ++key)
+    for (Index c = 0; c < width; ++c) to[c * AttentionTile::keys + key] = from[key * stride + c];
+}
+inline void transpose_tile(const float* from, Index stride, Index keys, Index width, float* to) {
+  for (Index key = 0; key < keys; key += lanes)
+    for (Index c = 0; c < width; c += lanes) {
+      const Index rows = std::min(lanes, keys - key), cols = std::min(lanes, width - c);
+      const float* source = from + key * stride + c;
+      float* target = to + c * AttentionTile::keys + key;
+      if (rows == lanes && cols == lanes) {
+        Floats block[lanes];
+#pragma GCC unroll 16
+        for (Index i = 0; i < lanes; ++i) block[i] = load(source + i * stride);
+        transpose(block);
+#pragma GCC unroll 16
+        for (Index i = 0; i < lanes; ++i) store(target + i * AttentionTile::keys, block[i]);
+      } else {
+        for (Index i = 0; i < rows; ++i)
+          for (Index j = 0; j < cols; ++j) target[j * AttentionTile::keys + i] = source[i * stride + j];
+      }
+    }
+}
+
 // One document, one key-value head: where its queries and keys lie.
 template <class Real>
 struct AttentionHead {
@@ -98,9 +128,7 @@ struct AttentionHead {
   Index queries() const { return span.query_end - span.query_begin; }
   Index keys() const { return span.key_end - span.key_begin; }
   Index rows() const { return queries() * group(); }
-  Index padded_width() const {
-    return (shape.width + AttentionTile::columns - 1) / AttentionTile::columns * AttentionTile::columns;
-  }
+  Index padded_width() const { return AttentionTile::used(shape.width); }
 
   // Row r belongs to this token and head; its query stands at this key, counted from the document's first.
   Index token(Index row) const { return span.query_begin + row / group(); }
@@ -138,12 +166,10 @@ struct AttentionHead {
   }
   void load_keys_transposed(InMatrix<Real> from, Index begin, Index end, Real* tile) const {
     constexpr Index stride = AttentionTile::keys;
-    const Index width = shape.width;
-    for (Index key = begin; key < end; ++key) {
-      const Real* source = &from(span.key_begin + key, kv_head * width);
-      for (Index c = 0; c < width; ++c) tile[c * stride + key - begin] = source[c];
-    }
-    for (Index c = 0; c < width; ++c) std::fill(tile + c * stride + end - begin, tile + (c + 1) * stride, Real(0));
+    const Real* source = &from(span.key_begin + begin, kv_head * shape.width);
+    transpose_tile(source, from.cols(), end - begin, shape.width, tile);
+    for (Index c = 0; c < shape.width; ++c)
+      std::fill(tile + c * stride + end - begin, tile + c * stride + AttentionTile::used(end - begin), Real(0));
   }
 };
 
@@ -232,6 +258,15 @@ void over_attention_blocks(Threads& threads, InList<Real, AttentionSpan> spans, 
       left -= here;
     f(AttentionHead<Real>{spans(document), shape, left % shape.kv_heads}, left / shape.kv_heads, worker);
   });
+}
+
+template <class Real>
+Index blocks_of_rows(const AttentionHead<Real>& head) {
+  return Pieces::of(head.rows(), AttentionTile::rows).count();
+}
+template <class Real>
+Index blocks_of_keys(const AttentionHead<Real>& head) {
+  return Pieces::of(head.keys(), AttentionTile::keys).count();
 }
 
 // Multiply-adds of one product over what is seen, if the documents are about equal.
