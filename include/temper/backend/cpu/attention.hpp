@@ -56,9 +56,9 @@ void attend(const AttentionHead<Real>& head, Index begin, Index end, TileMemory<
                                .b = key_tile,
                                .b_stride = keys},
              TileBegin::zero);
-    for (Index r = 0; r < rows; ++r)
-      fold_scores(scores + r * keys, used, seen_keys(head, begin + r, key), maximum[r], sum[r], values + r * padded,
-                  padded);
+    head.for_rows(begin, end, key, [&](Index r, Index, Index, SeenKeys seen) {
+      fold_scores(scores + r * keys, used, seen, maximum[r], sum[r], values + r * padded, padded);
+    });
     multiply(TileProduct<Real>{.c = values,
                                .c_stride = padded,
                                .rows = rows,
@@ -69,11 +69,11 @@ void attend(const AttentionHead<Real>& head, Index begin, Index end, TileMemory<
                                .b_stride = padded},
              TileBegin::from_c);
   }
-  for (Index r = 0; r < rows; ++r) {
-    lse(head.token(begin + r), head.head(begin + r)) = maximum[r] + std::log(sum[r]);
+  head.for_rows(begin, end, 0, [&](Index r, Index token, Index query_head, SeenKeys) {
+    lse(token, query_head) = maximum[r] + std::log(sum[r]);
     // Adding 0 turns -0 into 0: a tile that the row does not see may have done so already, or not.
     for (Index c = 0; c < width; ++c) values[r * padded + c] = values[r * padded + c] / sum[r] + Real(0);
-  }
+  });
   head.store_rows(y, begin, end, Real(1), values);
 }
 

@@ -50,18 +50,16 @@ class GradientTile {
     multiply(product, TileBegin::zero);
     product.c = dscores_, product.a.data = dy_, product.b = values_;
     multiply(product, TileBegin::zero);
-    for (Index r = 0; r < count; ++r) {
+    head_.for_rows(begin_, end_, key_begin_, [&](Index r, Index token, Index head, SeenKeys seen) {
       Real *p = weights_ + r * keys, *ds = dscores_ + r * keys;
-      const SeenKeys seen = seen_keys(head_, begin_ + r, key_begin_);
       std::fill(p, p + std::min(seen.begin, used_), -std::numeric_limits<Real>::infinity());
       if (seen.end < used_) std::fill(p + seen.end, p + used_, -std::numeric_limits<Real>::infinity());
-      const Real normaliser = lse(head_.token(begin_ + r), head_.head(begin_ + r));
-      const Real mean = delta(head_.token(begin_ + r), head_.head(begin_ + r));
+      const Real normaliser = lse(token, head), mean = delta(token, head);
       for (Index j = 0; j < used_; ++j) {
         p[j] = exponential(p[j] - normaliser);
         ds[j] = p[j] * (ds[j] - mean);
       }
-    }
+    });
   }
 
   // dvalues += p^T dy and dkeys += ds^T q, [keys, C].

@@ -117,6 +117,12 @@ inline void transpose_tile(const float* from, Index stride, Index keys, Index wi
     }
 }
 
+// The part of a tile's keys that a row sees.
+struct SeenKeys {
+  Index begin, end;
+  bool none() const { return begin >= end; }
+};
+
 // One document, one key-value head: where its queries and keys lie.
 template <class Real>
 struct AttentionHead {
@@ -130,29 +136,42 @@ struct AttentionHead {
   Index rows() const { return queries() * group(); }
   Index padded_width() const { return AttentionTile::used(shape.width); }
 
-  // Row r belongs to this token and head; its query stands at this key, counted from the document's first.
-  Index token(Index row) const { return span.query_begin + row / group(); }
-  Index head(Index row) const { return kv_head * group() + row % group(); }
+  // A row's query stands at this key and sees the keys from the first, all counted from the document's first.
   Index place(Index row) const { return keys() - queries() + row / group(); }
-  Index first_key(Index row) const { return shape.window == 0 ? 0 : std::max<Index>(0, place(row) + 1 - shape.window); }
+  Index first_key(Index row) const { return first_key_from(place(row)); }
+
+  // f(row - begin, token, head, keys seen of those from 'key' on) for rows [begin, end), without a division for each.
+  template <class F>
+  void for_rows(Index begin, Index end, Index key, F f) const {
+    const Index heads = group();
+    Index query = begin / heads, member = begin % heads;
+    for (Index row = begin; row < end; ++row) {
+      const Index at = keys() - queries() + query;
+      f(row - begin, span.query_begin + query, kv_head * heads + member,
+        SeenKeys{std::clamp<Index>(first_key_from(at) - key, 0, AttentionTile::keys),
+                 std::clamp<Index>(at + 1 - key, 0, AttentionTile::keys)});
+      if (++member == heads) member = 0, ++query;
+    }
+  }
 
   // Rows [begin, end) of a [T, H C] matrix, times scale, padded with zeros to fours of rows and sixteens of columns.
   void load_rows(InMatrix<Real> from, Index begin, Index end, Real scale, Real* tile) const {
     const Index width = shape.width, padded = padded_width();
-    for (Index row = begin; row < end; ++row, tile += padded) {
-      const Real* source = &from(token(row), head(row) * width);
-      for (Index c = 0; c < width; ++c) tile[c] = source[c] * scale;
-      std::fill(tile + width, tile + padded, Real(0));
-    }
+    for_rows(begin, end, 0, [&](Index r, Index token, Index head, SeenKeys) {
+      const Real* source = &from(token, head * width);
+      Real* target = tile + r * padded;
+      for (Index c = 0; c < width; ++c) target[c] = source[c] * scale;
+      std::fill(target + width, target + padded, Real(0));
+    });
     const Index missing = (begin - end) & (AttentionTile::step - 1);
-    std::fill_n(tile, missing * padded, Real(0));
+    std::fill_n(tile + (end - begin) * padded, missing * padded, Real(0));
   }
   void store_rows(OutMatrix<Real> to, Index begin, Index end, Real scale, const Real* tile) const {
     const Index width = shape.width, padded = padded_width();
-    for (Index row = begin; row < end; ++row, tile += padded) {
-      Real* target = &to(token(row), head(row) * width);
-      for (Index c = 0; c < width; ++c) target[c] = tile[c] * scale;
-    }
+    for_rows(begin, end, 0, [&](Index r, Index token, Index head, SeenKeys) {
+      Real* target = &to(token, head * width);
+      for (Index c = 0; c < width; ++c) target[c] = tile[r * padded + c] * scale;
+    });
   }
 
   // Keys or values [begin, end) as they are, [keys, padded width], or transposed, [width, tile keys], padded with
@@ -171,19 +190,10 @@ struct AttentionHead {
     for (Index c = 0; c < shape.width; ++c)
       std::fill(tile + c * stride + end - begin, tile + c * stride + AttentionTile::used(end - begin), Real(0));
   }
-};
 
-// The part of a tile's keys, which begin at 'key', that a row sees.
-struct SeenKeys {
-  Index begin, end;
-  bool none() const { return begin >= end; }
-  bool all() const { return begin == 0 && end == AttentionTile::keys; }
+ private:
+  Index first_key_from(Index at) const { return shape.window == 0 ? 0 : std::max<Index>(0, at + 1 - shape.window); }
 };
-template <class Real>
-SeenKeys seen_keys(const AttentionHead<Real>& head, Index row, Index key) {
-  return {std::clamp<Index>(head.first_key(row) - key, 0, AttentionTile::keys),
-          std::clamp<Index>(head.place(row) + 1 - key, 0, AttentionTile::keys)};
-}
 
 // Tiles side by side in a worker's workspace.
 template <class Real>
