@@ -6,26 +6,40 @@
 //
 // and, where it trains tensors of the model itself,
 //
-//   bool trains(std::string_view path) const;     'model.norm', 'lm_head', 'model.embed_tokens': train this module's weight
+//   bool trains(std::string_view path) const;     'model.norm', 'lm_head', 'model.embed_tokens': train this module's
+//   weight
 //
-// 'path' is the module's name in a Hugging Face checkpoint: model.layers.0.self_attn.q_proj. A projection that the adapter
-// leaves alone is a frozen linear layer of the same type.
+// and, where it is given names of modules,
+//
+//   void check_names(const ModuleNames&) const;   throws where one is not known
+//
+// 'path' is the module's name in a Hugging Face checkpoint: model.layers.0.self_attn.q_proj. A projection that the
+// adapter leaves alone is a frozen linear layer of the same type.
 #pragma once
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "temper/core/builder.hpp"
 
 namespace temper {
 
+// Every module of a model that has a weight, and those that are projections, by their paths.
+struct ModuleNames {
+  std::vector<std::string> all, projections;
+};
+
 template <class A, class B>
-concept NamesItsLinear = requires { typename A::template Linear<B>; };
+concept NamesItsLinear = requires {
+  typename A::template Linear<B>;
+};
 template <class A, class B>
 concept LinearIsALayer = NamesItsLinear<A, B> && Layer<typename A::template Linear<B>, B>;
 template <class A, class B>
 concept MakesItsLinear = NamesItsLinear<A, B> &&
     requires(const A& adapter, Builder<B>& build, std::string_view path, LinearShape shape) {
-      { adapter.linear(build, path, shape) } -> std::same_as<typename A::template Linear<B>>;
-    };
+  { adapter.linear(build, path, shape) } -> std::same_as<typename A::template Linear<B>>;
+};
 
 template <class A, class B>
 concept Adapter = LinearIsALayer<A, B> && MakesItsLinear<A, B>;
@@ -33,30 +47,45 @@ concept Adapter = LinearIsALayer<A, B> && MakesItsLinear<A, B>;
 // The ladder that turns a wrong adapter into one sentence.
 template <class A, class B>
 consteval bool check_adapter() {
-  static_assert(NamesItsLinear<A, B>, "temper: this adapter does not say what a linear layer is; add 'template <class B> "
+  static_assert(NamesItsLinear<A, B>,
+                "temper: this adapter does not say what a linear layer is; add 'template <class B> "
                 "struct Linear' with forward, backward and visit; see docs/adapters.md, Linear");
   if constexpr (NamesItsLinear<A, B>) {
     using L = typename A::template Linear<B>;
-    static_assert(HasSaved<L, B>, "temper: this adapter's Linear does not say what backward needs; add 'struct Saved' (it "
+    static_assert(HasSaved<L, B>,
+                  "temper: this adapter's Linear does not say what backward needs; add 'struct Saved' (it "
                   "may be empty); see docs/adapters.md, Linear");
     if constexpr (HasSaved<L, B>) {
-      static_assert(HasForward<L, B>, "temper: this adapter's Linear needs 'void forward(Context<B>&, In<B> x, Out<B> y, "
+      static_assert(HasForward<L, B>,
+                    "temper: this adapter's Linear needs 'void forward(Context<B>&, In<B> x, Out<B> y, "
                     "Saved&)'; see docs/adapters.md, Linear");
-      static_assert(HasBackward<L, B>, "temper: this adapter's Linear needs 'void backward(Context<B>&, In<B> dy, Out<B> "
+      static_assert(HasBackward<L, B>,
+                    "temper: this adapter's Linear needs 'void backward(Context<B>&, In<B> dy, Out<B> "
                     "dx, Saved&)'; see docs/adapters.md, Linear");
     }
-    static_assert(HasVisit<L, B>, "temper: this adapter's Linear needs 'void visit(auto&& each)' that gives every trained "
+    static_assert(HasVisit<L, B>,
+                  "temper: this adapter's Linear needs 'void visit(auto&& each)' that gives every trained "
                   "Parameter<B>; see docs/adapters.md, Linear");
-    static_assert(MakesItsLinear<A, B>, "temper: this adapter needs 'template <class B> Linear<B> linear(Builder<B>&, "
+    static_assert(MakesItsLinear<A, B>,
+                  "temper: this adapter needs 'template <class B> Linear<B> linear(Builder<B>&, "
                   "std::string_view path, LinearShape) const'; see docs/adapters.md, Linear");
   }
   return true;
 }
 
 template <class A>
+void check_adapter_names(const A& adapter, const ModuleNames& modules) {
+  if constexpr (requires { adapter.check_names(modules); }) adapter.check_names(modules);
+}
+
+template <class A>
 bool adapter_trains(const A& adapter, std::string_view path) {
-  if constexpr (requires { { adapter.trains(path) } -> std::same_as<bool>; }) return adapter.trains(path);
-  else return false;
+  if constexpr (requires {
+                  { adapter.trains(path) } -> std::same_as<bool>;
+                })
+    return adapter.trains(path);
+  else
+    return false;
 }
 
 }  // namespace temper

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A decoder by configuration: embedding, n blocks, norm; and the head that scores the vocabulary. Llama, Qwen2, Qwen3 and
-// Mistral are this one type. Forward turns tokens into hidden states [T, D]; the head stands apart, since losses read it in
-// blocks (model/heads.hpp).
+// A decoder by configuration: embedding, n blocks, norm; and the head that scores the vocabulary. Llama, Qwen2, Qwen3
+// and Mistral are this one type. Forward turns tokens into hidden states [T, D]; the head stands apart, since losses
+// read it in blocks (model/heads.hpp).
 #pragma once
 #include <memory>
 #include <optional>
@@ -16,13 +16,29 @@ namespace temper {
 // What turns hidden states into logits: hidden W^T. The gradient is empty where the head is frozen.
 template <class B>
 struct HeadOf {
-  DenseMatrix<B> weight;                             // [V, D]
+  DenseMatrix<B> weight;  // [V, D]
   View<B, typename B::Activation, 2> gradient;
 };
 
+// The paths of a decoder's modules, as Hugging Face names them.
+inline ModuleNames module_names(const Config& config) {
+  ModuleNames names{.all = {"model.embed_tokens", "model.norm", "lm_head"}, .projections = {}};
+  for (Index l = 0; l < config.layers; ++l) {
+    const std::string path = "model.layers." + std::to_string(l) + ".";
+    for (const char* norm : {"input_layernorm", "post_attention_layernorm"}) names.all.push_back(path + norm);
+    if (config.query_norm)
+      for (const char* norm : {"self_attn.q_norm", "self_attn.k_norm"}) names.all.push_back(path + norm);
+    for (const char* projection : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+                                   "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"})
+      names.projections.push_back(path + projection);
+  }
+  names.all.insert(names.all.end(), names.projections.begin(), names.projections.end());
+  return names;
+}
+
 struct BuildOptions {
-  std::uint64_t seed = 42;                           // of values that no file gives
-  Execution execution = Execution::running;          // planning: shapes and bytes only
+  std::uint64_t seed = 42;                   // of values that no file gives
+  Execution execution = Execution::running;  // planning: shapes and bytes only
 };
 
 template <class B, class A>
@@ -44,8 +60,11 @@ class Decoder {
 
   // Without a source the weights start at random, by the seed and their names.
   Decoder(Config config, A adapter, std::shared_ptr<const WeightSource> source, BuildOptions options = {})
-      : config_(std::move(config)), adapter_(std::move(adapter)), source_(std::move(source)),
+      : config_(std::move(config)),
+        adapter_(std::move(adapter)),
+        source_(std::move(source)),
         memory_(std::make_unique<Memory<B>>(options.execution)) {
+    check_adapter_names(adapter_, module_names(config_));
     typename B::Stream stream(1);
     Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range);
     embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width);
@@ -70,8 +89,8 @@ class Decoder {
     return {embedding_.table(), embedding_.trained ? embedding_.trained->gradient : Matrix{}};
   }
 
-  // hidden [T, D] = the states after the last norm. In training the streams between blocks are kept for backward; else two
-  // scratch buffers take turns and each block's memory is released behind it.
+  // hidden [T, D] = the states after the last norm. In training the streams between blocks are kept for backward; else
+  // two scratch buffers take turns and each block's memory is released behind it.
   void forward(Context<B>& ctx, const TokenBatch<B>& batch, Matrix hidden, Saved& saved) {
     const Index tokens = batch.size(), width = config_.width;
     const auto scope = ctx.scope();
@@ -121,15 +140,17 @@ class Decoder {
     const bool trains_table = adapter_trains(adapter_, "model.embed_tokens");
     const Index v = config_.vocabulary, d = config_.width;
     if (!config_.tied) {
-      if (trains_head) head_ = build.trained_matrix("lm_head.weight", v, d);
-      else frozen_head_ = build.frozen_matrix("lm_head.weight", v, d);
+      if (trains_head)
+        head_ = build.trained_matrix("lm_head.weight", v, d);
+      else
+        frozen_head_ = build.frozen_matrix("lm_head.weight", v, d);
       return;
     }
     require(!trains_table || trains_head, Fault::usage, "decoder.tied",
-            "the embedding of this model is its head too (tie_word_embeddings), but only model.embed_tokens is to be trained; "
+            "the embedding of this model is its head too (tie_word_embeddings), but only model.embed_tokens is to be "
+            "trained; "
             "expected both or lm_head alone; name lm_head in modules_to_save as well");
-    if (trains_head && !trains_table)
-      head_ = build.trained_copy("lm_head.weight", "model.embed_tokens.weight", v, d);
+    if (trains_head && !trains_table) head_ = build.trained_copy("lm_head.weight", "model.embed_tokens.weight", v, d);
     build.allow_left_over("lm_head.weight");  // some checkpoints store the tied table twice
   }
 
