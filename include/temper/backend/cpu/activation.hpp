@@ -163,6 +163,30 @@ void sum_of_products(Context<Cpu<Real>>& ctx, TargetVector<Real> s, InMatrix<Rea
   });
 }
 
+// Random bits of the blocks from 'block' on, many at a time so that the compiler makes vectors of them.
+inline constexpr Index random_stretch = 256;
+inline void fill_random(const Random& random, std::uint64_t block, std::uint32_t (&bits)[random_stretch]) {
+  constexpr Index blocks = random_stretch / 4;
+  std::uint32_t c0[blocks], c1[blocks], c2[blocks], c3[blocks];
+  for (Index i = 0; i < blocks; ++i) {
+    c0[i] = static_cast<std::uint32_t>(block + static_cast<std::uint64_t>(i));
+    c1[i] = static_cast<std::uint32_t>((block + static_cast<std::uint64_t>(i)) >> 32);
+    c2[i] = random.step;
+    c3[i] = random.site;
+  }
+  auto key0 = static_cast<std::uint32_t>(random.seed), key1 = static_cast<std::uint32_t>(random.seed >> 32);
+  for (int round = 0; round < 10; ++round, key0 += 0x9E3779B9u, key1 += 0xBB67AE85u)
+    for (Index i = 0; i < blocks; ++i) {
+      const std::uint64_t a = std::uint64_t{0xD2511F53u} * c0[i], b = std::uint64_t{0xCD9E8D57u} * c2[i];
+      c0[i] = static_cast<std::uint32_t>(b >> 32) ^ c1[i] ^ key0;
+      c1[i] = static_cast<std::uint32_t>(b);
+      c2[i] = static_cast<std::uint32_t>(a >> 32) ^ c3[i] ^ key1;
+      c3[i] = static_cast<std::uint32_t>(a);
+    }
+  for (Index i = 0; i < blocks; ++i)
+    bits[4 * i] = c0[i], bits[4 * i + 1] = c1[i], bits[4 * i + 2] = c2[i], bits[4 * i + 3] = c3[i];
+}
+
 // y = x / (1 - p) where element (first_row + t) * D + j of 'random' is at least p, and 0 elsewhere. Backward is the
 // same with dy for x.
 template <class Real>
@@ -175,12 +199,16 @@ void dropout(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InMatrix<Real> x, doubl
     const auto threshold = static_cast<std::uint32_t>(std::ceil(probability * 0x1p24));
     const Real scale = static_cast<Real>(1 / (1 - probability));
     const auto offset = static_cast<std::uint64_t>(first_row * x.cols());
-    over_elements(ctx, x.size(), [&](Index begin, Index end) {
-      std::uint64_t element = offset + static_cast<std::uint64_t>(begin);
-      Random4 block = random.block(element / 4);
-      for (Index i = begin; i < end; ++i, ++element) {
-        if (element % 4 == 0) block = random.block(element / 4);
-        y.data[i] = (block[element % 4] >> 8) >= threshold ? x.data[i] * scale : Real(0);
+    over_elements(ctx, x.size(), [=](Index begin, Index end) {
+      std::uint32_t bits[random_stretch];
+      for (Index from = begin; from < end;) {
+        const std::uint64_t element = offset + static_cast<std::uint64_t>(from);
+        const auto skipped = static_cast<Index>(element % 4);
+        const Index count = std::min(random_stretch - skipped, end - from);
+        fill_random(random, element / 4, bits);
+        for (Index i = 0; i < count; ++i)
+          y.data[from + i] = (bits[skipped + i] >> 8) >= threshold ? x.data[from + i] * scale : Real(0);
+        from += count;
       }
     });
   });
