@@ -67,16 +67,20 @@ inline constexpr Index chains = 16;
 
 // x[i] = sqrt(x[i]). std::sqrt may set errno, which keeps compilers from making vectors of it; the instructions do not,
 // and round alike.
-inline void square_roots(float (&x)[chains]) {
+template <std::size_t N>
+void square_roots(float (&x)[N]) {
 #if defined(__AVX__)
-  for (Index i = 0; i < chains; i += 8) _mm256_storeu_ps(x + i, _mm256_sqrt_ps(_mm256_loadu_ps(x + i)));
+  static_assert(N % 8 == 0);
+  for (std::size_t i = 0; i < N; i += 8) _mm256_storeu_ps(x + i, _mm256_sqrt_ps(_mm256_loadu_ps(x + i)));
 #elif defined(__SSE2__)
-  for (Index i = 0; i < chains; i += 4) _mm_storeu_ps(x + i, _mm_sqrt_ps(_mm_loadu_ps(x + i)));
+  static_assert(N % 4 == 0);
+  for (std::size_t i = 0; i < N; i += 4) _mm_storeu_ps(x + i, _mm_sqrt_ps(_mm_loadu_ps(x + i)));
 #else
   for (float& each : x) each = std::sqrt(each);
 #endif
 }
-inline void square_roots(double (&x)[chains]) {
+template <std::size_t N>
+void square_roots(double (&x)[N]) {
   for (double& each : x) each = std::sqrt(each);
 }
 

@@ -18,6 +18,7 @@ void adamw(Context<Cpu<Real>>& ctx, OutVector<Real> value, InVector<Real> gradie
   require(gradient.shape == value.shape && first.shape == value.shape && second.shape == value.shape, Fault::usage,
           "adamw.shape", "adamw: value has {} elements, gradient {}, first moment {}, second {}; expected equal",
           value.size(), gradient.size(), first.size(), second.size());
+  constexpr Index stretch = 512;
   ctx.run("adamw", {15 * static_cast<double>(value.size()), 7 * bytes_of_all(gradient)}, [&] {
     const Real scale = static_cast<Real>(gradient_scale);
     const Real kept = static_cast<Real>(1 - step.learning_rate * step.weight_decay);
@@ -26,9 +27,10 @@ void adamw(Context<Cpu<Real>>& ctx, OutVector<Real> value, InVector<Real> gradie
     const Real root_correction = static_cast<Real>(std::sqrt(step.correction2));
     const Real size = static_cast<Real>(-step.learning_rate / step.correction1);
     over_elements(ctx, value.size(), [=](Index begin, Index end) {
-      for (Index from = begin; from < end; from += chains) {
-        const Index count = std::min(chains, end - from);
-        Real *p = value.data + from, *m = first.data + from, *v = second.data + from, root[chains] = {};
+      Real root[stretch] = {};
+      for (Index from = begin; from < end; from += stretch) {
+        const Index count = std::min(stretch, end - from);
+        Real *p = value.data + from, *m = first.data + from, *v = second.data + from;
         const Real* g = gradient.data + from;
         for (Index i = 0; i < count; ++i) {
           const Real scaled = g[i] * scale;
