@@ -46,7 +46,7 @@ void attend(const AttentionHead<Real>& head, Index begin, Index end, TileMemory<
   for (Index key = head.first_key(begin) / keys * keys; key < last; key += keys) {
     const Index key_end = std::min(key + keys, last), used = AttentionTile::used(key_end - key);
     head.load_keys_transposed(k, key, key_end, key_tile);
-    head.load_keys(v, key, key_end, value_tile);
+    head.load_keys(v, key, key_end, Real(1), value_tile);
     multiply(TileProduct<Real>{.c = scores,
                                .c_stride = keys,
                                .rows = rows,

@@ -76,7 +76,8 @@ class GradientTile {
     product.c = dkeys, product.a.data = dscores_, product.b = queries_;
     multiply(product, TileBegin::from_c);
   }
-  // dqueries += ds k, [rows, C], with the keys as rows. Rows that pad the fours hold anything; so does their gradient.
+  // dqueries += ds k, [rows, C], with the keys as rows, scaled. Rows that pad the fours hold anything; so does their
+  // gradient.
   void add_to_queries(const Real* key_rows, Real* dqueries) const {
     multiply(TileProduct<Real>{.c = dqueries,
                                .c_stride = padded_,
@@ -109,26 +110,34 @@ void require_all_keys(InList<Real, AttentionSpan> spans, Index keys) {
           "attention_backward: the documents end at key {} but there are {}; expected them to cover all", next, keys);
 }
 
-// dk and dv of keys [key, key_end) of one head, from all the rows that see them.
+// dk and dv of keys [key, key_end) of one head, from all the rows that see them, and what these keys add to dq if that
+// is not empty.
 template <class Real>
 void key_gradients(const AttentionHead<Real>& head, Index key, Index key_end, TileMemory<Real> memory,
-                   OutMatrix<Real> dk, OutMatrix<Real> dv, InMatrix<Real> dy, InMatrix<Real> lse, InMatrix<Real> delta,
-                   InMatrix<Real> q, InMatrix<Real> k, InMatrix<Real> v) {
+                   OutMatrix<Real> dq, OutMatrix<Real> dk, OutMatrix<Real> dv, InMatrix<Real> dy, InMatrix<Real> lse,
+                   InMatrix<Real> delta, InMatrix<Real> q, InMatrix<Real> k, InMatrix<Real> v) {
   const Index padded = head.padded_width(), size = AttentionTile::keys * padded, window = head.shape.window;
   GradientTile<Real> tile(memory, head);
-  Real *dkeys = memory.take(size), *dvalues = memory.take(size);
+  Real *dkeys = memory.take(size), *dvalues = memory.take(size), *key_rows = memory.take(size);
+  Real* dqueries = memory.take(AttentionTile::rows * padded);
   std::fill_n(dkeys, size, Real(0));
   std::fill_n(dvalues, size, Real(0));
   tile.load_keys(k, v, key, key_end);
+  head.load_keys(k, key, key_end, static_cast<Real>(head.shape.scale), key_rows);
   const Index before = head.keys() - head.queries();
   const Index first = std::max<Index>(0, key - before);
   const Index last = window == 0 ? head.queries() : std::clamp<Index>(key_end - 1 + window - before, 0, head.queries());
   const Pieces blocks = Pieces::of((last - first) * head.group(), AttentionTile::rows);
   for (Index block = 0; block < blocks.count(); ++block) {
     const Index offset = first * head.group();
-    tile.load_rows(q, dy, offset + blocks.begin(block), offset + blocks.end(block));
+    const Index begin = offset + blocks.begin(block), end = offset + blocks.end(block);
+    tile.load_rows(q, dy, begin, end);
     tile.compute(lse, delta);
     tile.add_to_keys(dkeys, dvalues);
+    if (dq.empty()) continue;
+    head.load_rows(dq, begin, end, Real(1), dqueries);
+    tile.add_to_queries(key_rows, dqueries);
+    head.store_rows(dq, begin, end, Real(1), dqueries);
   }
   for (Index j = 0; j < key_end - key; ++j) {
     const Index row = head.span.key_begin + key + j, col = head.kv_head * head.shape.width;
@@ -152,11 +161,11 @@ void query_gradients(const AttentionHead<Real>& head, Index begin, Index end, Ti
   for (Index key = head.first_key(begin) / keys * keys; key < last; key += keys) {
     const Index key_end = std::min(key + keys, last);
     tile.load_keys(k, v, key, key_end);
-    head.load_keys(k, key, key_end, key_rows);
+    head.load_keys(k, key, key_end, static_cast<Real>(head.shape.scale), key_rows);
     tile.compute(lse, delta);
     tile.add_to_queries(key_rows, dqueries);
   }
-  head.store_rows(dq, begin, end, static_cast<Real>(head.shape.scale), dqueries);
+  head.store_rows(dq, begin, end, Real(1), dqueries);
 }
 
 template <class Real>
@@ -171,7 +180,7 @@ void attention_backward(Context<Cpu<Real>>& ctx, OutMatrix<Real> dq, OutMatrix<R
       k.rows(), k.cols());
   const auto scope = ctx.scope();
   const OutMatrix<Real> delta = scratch<Real>(ctx, q.rows(), shape.heads);
-  const Cost cost{14 * attention_work<Real>(q, k, spans, shape), bytes_of_all(q, k, v, y, dy, lse, dq, dk, dv)};
+  const Cost cost{10 * attention_work<Real>(q, k, spans, shape), bytes_of_all(q, k, v, y, dy, lse, dq, dk, dv)};
   ctx.run("attention_backward", cost, [&] {
     check_spans<Real>("attention_backward", spans, q.rows(), k.rows());
     require_all_keys<Real>(spans, k.rows());
@@ -183,17 +192,28 @@ void attention_backward(Context<Cpu<Real>>& ctx, OutMatrix<Real> dq, OutMatrix<R
             shape.width, [&](Index c) { return static_cast<double>(a[c]) * static_cast<double>(b[c]); }));
       }
     });
+    if (spans.size() * shape.kv_heads >= 2 * threads.count()) {
+      over_elements(ctx, dq.size(),
+                    [=](Index begin, Index end) { std::fill(dq.data + begin, dq.data + end, Real(0)); });
+      const auto one = [](const AttentionHead<Real>&) -> Index { return 1; };
+      over_attention_blocks<Real>(threads, spans, shape, one, [&](const AttentionHead<Real>& head, Index, int worker) {
+        for (Index key = 0; key < head.keys(); key += AttentionTile::keys)
+          key_gradients<Real>(head, key, std::min(key + AttentionTile::keys, head.keys()),
+                              TileMemory<Real>(threads.workspace(worker)), dq, dk, dv, dy, lse, delta, q, k, v);
+      });
+      return;
+    }
     over_attention_blocks<Real>(
         threads, spans, shape, blocks_of_keys<Real>, [&](const AttentionHead<Real>& head, Index block, int worker) {
           const Pieces keys = Pieces::of(head.keys(), AttentionTile::keys);
-          key_gradients(head, keys.begin(block), keys.end(block), TileMemory<Real>(threads.workspace(worker)), dk, dv,
-                        dy, lse, delta, q, k, v);
+          key_gradients<Real>(head, keys.begin(block), keys.end(block), TileMemory<Real>(threads.workspace(worker)), {},
+                              dk, dv, dy, lse, delta, q, k, v);
         });
     over_attention_blocks<Real>(
         threads, spans, shape, blocks_of_rows<Real>, [&](const AttentionHead<Real>& head, Index block, int worker) {
           const Pieces rows = Pieces::of(head.rows(), AttentionTile::rows);
-          query_gradients(head, rows.begin(block), rows.end(block), TileMemory<Real>(threads.workspace(worker)), dq, dy,
-                          lse, delta, q, k, v);
+          query_gradients<Real>(head, rows.begin(block), rows.end(block), TileMemory<Real>(threads.workspace(worker)),
+                                dq, dy, lse, delta, q, k, v);
         });
   });
 }

@@ -174,12 +174,13 @@ struct AttentionHead {
     });
   }
 
-  // Keys or values [begin, end) as they are, [keys, padded width], or transposed, [width, tile keys], padded with
+  // Keys or values [begin, end) times scale, [keys, padded width], or transposed, [width, tile keys], padded with
   // zeros.
-  void load_keys(InMatrix<Real> from, Index begin, Index end, Real* tile) const {
+  void load_keys(InMatrix<Real> from, Index begin, Index end, Real scale, Real* tile) const {
     const Index width = shape.width, padded = padded_width();
     for (Index key = begin; key < end; ++key, tile += padded) {
-      std::copy_n(&from(span.key_begin + key, kv_head * width), width, tile);
+      const Real* source = &from(span.key_begin + key, kv_head * width);
+      for (Index c = 0; c < width; ++c) tile[c] = source[c] * scale;
       std::fill(tile + width, tile + padded, Real(0));
     }
   }
@@ -209,7 +210,7 @@ class TileMemory {
  private:
   Real* next_;
 };
-static_assert((3 * AttentionTile::rows * AttentionTile::max_width + 4 * AttentionTile::keys * AttentionTile::max_width +
+static_assert((3 * AttentionTile::rows * AttentionTile::max_width + 5 * AttentionTile::keys * AttentionTile::max_width +
                2 * AttentionTile::rows * AttentionTile::keys + 4 * AttentionTile::rows) *
                   static_cast<Index>(sizeof(double)) <=
               static_cast<Index>(Threads::workspace_bytes));
