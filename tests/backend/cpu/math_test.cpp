@@ -63,8 +63,8 @@ TEST_CASE("sum_over: one fixed tree for each length, whatever the alignment") {
     for (Index half : {8, 4, 2, 1})
       for (Index i = 0; i < half; ++i) chain[i] += chain[i + half];
     for (std::size_t shift = 0; shift < 17; ++shift) {
-      std::vector<float> moved(shift);
-      moved.insert(moved.end(), x.begin(), x.end());
+      std::vector<float> moved(shift + x.size());
+      std::copy(x.begin(), x.end(), moved.data() + shift);
       const float* from = moved.data() + shift;
       REQUIRE(sum_over<float>(n, [=](Index j) { return from[j]; }) == chain[0]);
     }
