@@ -100,6 +100,12 @@ TEST_CASE("assistant spans: tool calls are learned, tool results are not") {
                 "It is 42<|im_end|>\n"});
 }
 
+TEST_CASE("assistant spans: without a loop over messages, their own words decide") {
+  const ChatTemplate indexed("<{{ messages[1].content }}|{{ messages[2].content }}>");
+  CHECK(labelled(indexed, R"([{"role": "system", "content": "S"}, {"role": "user", "content": "Q"},
+    {"role": "assistant", "content": "A"}])") == Strings{"A>"});
+}
+
 TEST_CASE("assistant spans: an answer that the template leaves out is an error") {
   const ChatTemplate silent(
       "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}"

@@ -48,7 +48,8 @@ TEST_CASE("dataset: several files are one dataset, numbered through") {
 
 TEST_CASE("dataset: cut rows are counted, rows without labels dropped and listed") {
   const RowFiles files;
-  const std::string words = "word word word word word word word word word word";
+  std::string words;
+  for (int i = 0; i < 60; ++i) words += "word ";
   DataSettings settings = settings_for(files.write("a.jsonl", R"({"prompt": "a", "completion": "b"}
 {"prompt": ")" + words + R"(", "completion": "b"}
 {"prompt": "a", "completion": ")" + words + R"("})"));

@@ -79,6 +79,11 @@ class ConversationLabels {
 
   bool is_prefix(const std::optional<Rendering>& part) const { return part && whole_.text.starts_with(part->text); }
 
+  // The message in whose turn the template wrote; outside of loops, the one whose words these are.
+  static int writer_of(const templates::Run& run) {
+    return run.writer.author >= 0 ? run.writer.author : run.writer.content;
+  }
+
   TextSpan span_of(int answer) const {
     const auto prompted = render_first(answer, GenerationPrompt::added);
     const auto answered = render_first(answer + 1, GenerationPrompt::none);
@@ -91,9 +96,10 @@ class ConversationLabels {
   TextSpan recorded_span(int answer, const std::optional<Rendering>& prompted) const {
     Index begin = -1, end = size(whole_.text), first_word = -1, at = 0;
     for (const templates::Run& run : whole_.runs) {
-      if (run.writer.author == answer && begin < 0) begin = at;
-      if (run.writer.author == answer && run.writer.content == answer && first_word < 0) first_word = at;
-      if (run.writer.author >= 0 && run.writer.author != answer && begin >= 0) {
+      const int writer = writer_of(run);
+      if (writer == answer && begin < 0) begin = at;
+      if (writer == answer && run.writer.content == answer && first_word < 0) first_word = at;
+      if (writer >= 0 && writer != answer && begin >= 0) {
         end = at;
         break;
       }
@@ -121,7 +127,7 @@ class ConversationLabels {
     if (plain && prompted->text.starts_with(plain->text)) return prompted->text.substr(plain->text.size());
     std::size_t begin = 0;
     for (const templates::Run& run : prompted->runs)
-      if (run.writer.author >= 0) begin = run.end;
+      if (writer_of(run) >= 0) begin = run.end;
     return prompted->text.substr(begin);
   }
 
