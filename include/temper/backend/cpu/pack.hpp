@@ -29,13 +29,34 @@ struct Part {
 // exist repeat the last: what is computed from them is never stored.
 template <class T>
 void pack_columns(const T* rows, Index stride, Index count, Index depth, float scale, float* panel, Index width) {
+  const Index ahead = 2 * lanes * stride;  // rows that are wanted soon: too many streams for the hardware to foresee
   const T* row[lanes];
   for (Index i = 0; i < lanes; ++i) row[i] = rows + std::min(i, count - 1) * stride;
   Index k = 0;
+  if constexpr (sizeof(T) == 2) {  // two neighbours in k travel as one word: half the exchanges
+    for (; k + 2 * lanes <= depth; k += 2 * lanes) {
+      Floats block[lanes];
+#pragma GCC unroll 16
+      for (Index i = 0; i < lanes; ++i) {
+        std::memcpy(&block[i], row[i] + k, sizeof(block[i]));
+        prefetch(row[i] + k, ahead);
+      }
+      transpose(block);
+#pragma GCC unroll 16
+      for (Index i = 0; i < lanes; ++i) {
+        const Words pair = std::bit_cast<Words>(block[i]);
+        store(panel + (k + 2 * i) * width, widened<T>(pair & 0xffffu) * scale);
+        store(panel + (k + 2 * i + 1) * width, widened<T>(pair >> 16) * scale);
+      }
+    }
+  }
   for (; k + lanes <= depth; k += lanes) {
     Floats block[lanes];
 #pragma GCC unroll 16
-    for (Index i = 0; i < lanes; ++i) block[i] = load(row[i] + k);
+    for (Index i = 0; i < lanes; ++i) {
+      block[i] = load(row[i] + k);
+      prefetch(row[i] + k, ahead);
+    }
     transpose(block);
 #pragma GCC unroll 16
     for (Index i = 0; i < lanes; ++i) store(panel + (k + i) * width, block[i] * scale);

@@ -25,12 +25,12 @@ struct Product {
   Real scale = 1;
 };
 
-// What fits where: a panel of A and one of B pass through the first-level cache, a block of A stays in the second, the
-// block of B in the workspace (third level). 'short_depth' is for panels of B that are used once: they stay in the
-// first.
+// What fits where: panels of A and B stream through the first-level cache, a block of A stays in the second, the block
+// of B in the workspace (third level). The panel of B that is used but once stays in the first.
 struct Blocks {
-  static constexpr Index tile_cols = 2 * lanes, depth = 512, short_depth = 64, rows = 16 * tile_rows, cols = 1024;
-  static constexpr Index b_floats = depth * cols, a_floats = depth * rows + lanes;
+  static constexpr Index tile_cols = 2 * lanes, depth = 1024, rows = 8 * tile_rows, cols = 16 * tile_cols;
+  static constexpr Index b_floats = depth * cols, a_floats = (Index{1} << 18) + lanes, panel_floats = 8192;
+  static_assert(depth * rows + lanes <= a_floats && 4 * lanes <= panel_floats);
   static_assert((b_floats + a_floats) * static_cast<Index>(sizeof(float)) <=
                 static_cast<Index>(Threads::workspace_bytes));
 };
@@ -92,8 +92,9 @@ inline void multiply_stream(const Product<float>& p, Region region, float* works
   pack_a_panel(p.a, {0, p.depth, region.row, region.rows}, p.scale, a_panel);
   for (Index j = 0; j < region.cols; j += width) {
     const Index wide = panel_width(region.cols, j, width), cols = std::min(width, region.cols - j);
-    for (Index k = 0; k == 0 || k < p.depth; k += Blocks::short_depth) {
-      const Index depth = std::min(Blocks::short_depth, p.depth - k);
+    const Index step = Blocks::panel_floats / width;
+    for (Index k = 0; k == 0 || k < p.depth; k += step) {
+      const Index depth = std::min(step, p.depth - k);
       pack_b_panel(p.b, {k, depth, region.col + j, cols}, b_panel, wide);
       multiply_panels(depth, a_panel + k * region.rows, 0, Source::panel, region.rows, b_panel, wide,
                       p.c + region.row * p.cols + region.col + j, p.cols, cols,

@@ -25,6 +25,12 @@ void multiply_tile(Index depth, const float* a, Index a_stride, const float* b, 
     for (Index v = 0; v < Vectors; ++v)
       sum[r][v] = begin == Begin::zero ? Floats{} : load(c + r * c_stride + v * lanes);
 
+      // The tile below is next: its part of C is fetched while this one computes.
+#pragma GCC unroll 16
+  for (Index r = 0; r < Rows; ++r)
+#pragma GCC unroll 16
+    for (Index v = 0; v < Vectors; ++v) prefetch(c + r * c_stride + v * lanes, Rows * c_stride);
+
   const Index step = From == Source::panel ? Rows : From == Source::rows ? 1 : a_stride;
   const Index across = From == Source::rows ? a_stride : 1;
   for (Index k = 0; k < depth; ++k, a += step, b += Vectors * lanes) {
@@ -50,7 +56,7 @@ using Tile = void (*)(Index depth, const float* a, Index a_stride, const float* 
 
 // Sums of a tile fill at most as many registers as those of the largest; few rows take many columns, for one chain of
 // dependent additions in every register must hide the latency of the others.
-constexpr Index vectors_of(Index rows) { return 8 * rows <= 2 * tile_rows ? 8 : 4 * rows <= 2 * tile_rows ? 4 : 2; }
+constexpr Index vectors_of(Index rows) { return 4 * rows <= 2 * tile_rows ? 4 : 2; }
 
 template <Index Vectors, Source From>
 Tile tile_of(Index rows) {
@@ -70,10 +76,8 @@ inline Tile tile_of(Index rows, Index vectors, Source from) {
       return tile_of<1, Source::panel>(rows);
     case 2:
       return tile_of<2, Source::panel>(rows);
-    case 4:
-      return tile_of<4, Source::panel>(rows);
     default:
-      return tile_of<8, Source::panel>(rows);
+      return tile_of<4, Source::panel>(rows);
   }
 }
 

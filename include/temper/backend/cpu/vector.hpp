@@ -4,6 +4,7 @@
 // multiplication and an addition where it cannot, and never left to the compiler's mood (-ffp-contract).
 #pragma once
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "temper/core/types.hpp"
@@ -39,6 +40,13 @@ using HalfWords __attribute__((vector_size(lanes * sizeof(float) / 2))) = std::u
   std::memcpy(&x, from, sizeof(x));
   return x;
 }
+// Fetches from[distance] into the second-level cache; it may lie beyond the end of its array.
+template <class T>
+[[gnu::always_inline]] inline void prefetch(const T* from, Index distance) {
+  const auto bytes = static_cast<std::uintptr_t>(distance) * sizeof(T);
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(from) + bytes), 0, 2);
+}
+
 [[gnu::always_inline]] inline void store(float* to, Floats x) { std::memcpy(to, &x, sizeof(x)); }
 [[gnu::always_inline]] inline Floats broadcast(float x) { return x - Floats{}; }
 
@@ -55,20 +63,25 @@ using HalfWords __attribute__((vector_size(lanes * sizeof(float) / 2))) = std::u
 #endif
 }
 
-// Vectors of stored elements, widened. Every value is exact in float but f64's.
-[[gnu::always_inline]] inline Floats load(const bf16* from) {
-  HalfWords bits;
-  std::memcpy(&bits, from, sizeof(bits));
-  return std::bit_cast<Floats>(__builtin_convertvector(bits, Words) << 16);
+// Stored elements, widened; a two-byte element stands in the low half of its word. All are exact in float but f64's.
+template <class T>
+[[gnu::always_inline]] inline Floats widened(Words bits) {
+  if constexpr (std::is_same_v<T, bf16>) {
+    return std::bit_cast<Floats>(bits << 16);
+  } else {
+    // Exponent and mantissa stand where float's do after a shift; the biases differ by 112. Infinity and NaN need
+    // theirs.
+    const Words magnitude = bits & 0x7fffu;
+    const Words finite = std::bit_cast<Words>(std::bit_cast<Floats>(magnitude << 13) * 0x1p112f);
+    const Words special = std::bit_cast<Words>(magnitude >= 0x7c00u) & 0x7f800000u;
+    return std::bit_cast<Floats>(finite | special | ((bits & 0x8000u) << 16));
+  }
 }
-[[gnu::always_inline]] inline Floats load(const f16* from) {
+template <class T>
+requires(sizeof(T) == 2) [[gnu::always_inline]] inline Floats load(const T* from) {
   HalfWords bits;
   std::memcpy(&bits, from, sizeof(bits));
-  const Words wide = __builtin_convertvector(bits, Words), magnitude = wide & 0x7fffu;
-  // Exponent and mantissa stand where float's do after a shift; the biases differ by 112. Infinity and NaN need theirs.
-  const Words finite = std::bit_cast<Words>(std::bit_cast<Floats>(magnitude << 13) * 0x1p112f);
-  const Words special = std::bit_cast<Words>(magnitude >= 0x7c00u) & 0x7f800000u;
-  return std::bit_cast<Floats>(finite | special | ((wide & 0x8000u) << 16));
+  return widened<T>(__builtin_convertvector(bits, Words));
 }
 [[gnu::always_inline]] inline Floats load(const double* from) {
   Floats x;
