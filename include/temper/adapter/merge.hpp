@@ -48,7 +48,10 @@ inline void merge_adapter(const std::filesystem::path& base, const std::filesyst
               "the adapter was made for another model",
               adapter_path.string(), whole->name, shape_text(whole->shape), shape_text(tensor.shape));
       keep_as_is(*whole);
-    } else if (a && b) {
+    } else if (a || b) {
+      require(a && b, Fault::data, "merge.shape",
+              "{}: '{}' has lora_A or lora_B but not both; expected the two; the file was cut or put together wrongly",
+              adapter_path.string(), tensor.name);
       require(tensor.shape.size() == 2 && a->shape == std::vector<Index>{lora.rank, tensor.shape[1]} &&
                   b->shape == std::vector<Index>{tensor.shape[0], lora.rank},
               Fault::data, "merge.shape",
@@ -75,8 +78,9 @@ inline void merge_adapter(const std::filesystem::path& base, const std::filesyst
     }
   }
 
-  // A tied model whose head was trained by itself is tied no longer.
+  // A tied model whose head was trained by itself is tied no longer, even where its file stores the head a second time.
   const std::string head = std::string(peft_prefix) + "lm_head.weight";
+  if (used.count(head)) config["tie_word_embeddings"] = false;
   if (const TensorInfo* tensor = used.count(head) ? nullptr : take(head)) {
     const TensorInfo* table = weights.find("model.embed_tokens.weight");
     tensors.push_back({"lm_head.weight",

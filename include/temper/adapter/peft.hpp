@@ -32,11 +32,18 @@ inline Lora<> read_peft_config(const std::filesystem::path& folder) {
     require(!find_boolean(json, flag, source).value_or(false), Fault::data, "peft.unknown",
             "{}: {} is true, which is not known here; expected false", path.string(), flag);
   for (const char* pattern : {"rank_pattern", "alpha_pattern", "layers_to_transform", "exclude_modules",
-                              "target_parameters", "layer_replication", "trainable_token_indices", "megatron_config"}) {
+                              "target_parameters", "layer_replication", "trainable_token_indices", "megatron_config",
+                              "alora_invocation_tokens", "kasa_config", "use_bdlora", "velora_config"}) {
     const auto at = json.find(pattern);
     require(at == json.end() || at->is_null() || at->empty(), Fault::data, "peft.unknown",
             "{}: {} is set, which is not known here; expected none", path.string(), pattern);
   }
+  // Other ways to begin (pissa, olora, loftq, corda) change the base's weights too, whenever PEFT loads the adapter.
+  if (const auto begin = json.find("init_lora_weights"); begin != json.end() && begin->is_string())
+    require(*begin == "gaussian" || *begin == "eva" || *begin == "orthogonal", Fault::data, "peft.unknown",
+            "{}: init_lora_weights is {}, which changes the base's weights; expected true, false, gaussian, eva or "
+            "orthogonal; convert the adapter with PEFT's save_pretrained(path_initial_model_for_weight_conversion=...)",
+            path.string(), shown_json(*begin));
   Lora<> lora{.rank = require_integer(json, "r", source, 1, 1 << 20),
               .alpha = find_number(json, "lora_alpha", source).value_or(8),
               .dropout = find_number(json, "lora_dropout", source).value_or(0),
