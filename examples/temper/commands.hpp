@@ -33,7 +33,8 @@ struct GenerateOptions {
   std::int64_t max_new_tokens = 128;
   double temperature = 0, top_p = 1;
   std::uint64_t seed = 42;
-  bool raw = false;  // the prompt as it is, without the chat template
+  bool raw = false;   // the prompt as it is, without the chat template
+  bool chat = false;  // through a template even where the model has none of its own
   std::optional<int> threads;
   bool json = false;
 };

@@ -59,7 +59,6 @@ void add_generation(CLI::App* verb, GenerateOptions& options) {
       ->check(CLI::Range(0.0, 1.0));
   verb->add_option("--seed", options.seed, "of the drawing");
   verb->add_option("--threads", options.threads, "default: all cores")->check(CLI::Range(1, 1024));
-  verb->add_flag("--raw", options.raw, "the prompt as it is, without the chat template");
 }
 
 void add_merge(CLI::App* verb, MergeOptions& options) {
@@ -111,6 +110,9 @@ void add_model_verbs(CLI::App& program, AllOptions& all, Action& action) {
       "temper generate --model models/small --adapter runs/first/adapter --prompt \"Who are you?\"", all.generate.json);
   add_generation(verb, all.generate);
   verb->add_option("--prompt", all.generate.prompt, "the text to answer")->required();
+  CLI::Option* raw = verb->add_flag("--raw", all.generate.raw, "the prompt as it is, without the chat template");
+  verb->add_flag("--chat", all.generate.chat, "through a template even where the model has none of its own")
+      ->excludes(raw);
   verb->callback([&] { action = [&] { return generate(all.generate); }; });
 
   verb =

@@ -29,7 +29,7 @@ bool is_set(const char* name) {
   return value && *value;
 }
 
-std::string progress_text(const Progress& p) {
+std::string progress_text(const StepReport& p) {
   const std::string left = p.step < p.steps ? ", " + duration_text(p.seconds_left) + " left" : "";
   return fmt::format("step {}/{}  loss {:.4f}  {} tokens/s{}", p.step, p.steps, p.loss, rate_text(p.tokens_per_second),
                      left);
@@ -72,6 +72,8 @@ void Reporter::log_to(const std::filesystem::path& file) {
 void Reporter::say(std::string_view line) { show(line, ""); }
 void Reporter::warn(std::string_view line) { show("warning: " + std::string(line), "33"); }
 
+void Reporter::log_only(std::string_view line) { log(line); }
+
 void Reporter::show(std::string_view line, std::string_view colour) {
   clear_bar();
   write_all(STDERR_FILENO, coloured(screen_, colour, line) + "\n");
@@ -88,7 +90,7 @@ void Reporter::clear_bar() {
   bar_shown_ = false;
 }
 
-void Reporter::progress(const Progress& p) {
+void Reporter::progress(const StepReport& p) {
   const auto now = Clock::now();
   const bool last = p.step >= p.steps;
   // A line a second, and the last; they stand in the log also when a bar is shown.

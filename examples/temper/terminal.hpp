@@ -27,7 +27,7 @@ struct Screen {
 // Text in a colour where the screen has one: SGR code such as "1" (bold), "32" (green).
 std::string coloured(const Screen& screen, std::string_view code, std::string_view text);
 
-struct Progress {
+struct StepReport {
   std::int64_t step = 0, steps = 0;  // done, of
   double loss = 0;
   double tokens_per_second = 0;
@@ -46,7 +46,8 @@ class Reporter {
 
   void say(std::string_view line);
   void warn(std::string_view line);
-  void progress(const Progress& progress);
+  void log_only(std::string_view line);
+  void progress(const StepReport& report);
 
  private:
   void show(std::string_view line, std::string_view colour);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// A model being trained, whatever its adapter and optimizer: what the loops around it need, and no more. The products
+// of adapter and optimizer are compiled in engine_lora.cpp and engine_full.cpp, so that everything else is compiled
+// once.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "recipe.hpp"
+#include "temper/core/plan.hpp"
+#include "temper/model/batch.hpp"
+#include "temper/objective/objective.hpp"
+
+namespace temper_cli {
+
+// Shapes of the micro-batches to come.
+struct Shapes {
+  std::vector<temper::BatchShape> training, evaluating;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  virtual const temper::Config& config() const = 0;
+  virtual Index trained_parameters() const = 0;
+  virtual Index all_parameters() const = 0;
+
+  // Nothing is allocated before start.
+  virtual temper::Plan plan(const Shapes& shapes) = 0;
+  virtual void start(const temper::Plan& plan) = 0;
+
+  virtual void begin_step(temper::Step number, double denominator) = 0;
+  virtual temper::Loss forward_backward(const temper::HostBatch& batch) = 0;
+  virtual double clip_gradients(double largest) = 0;
+  virtual void update(double rate) = 0;
+  virtual temper::Loss evaluate(const temper::HostBatch& batch) = 0;
+  virtual std::size_t measured_bytes() const = 0;
+
+  virtual std::string_view output_name() const = 0;                    // adapter or model
+  virtual void save_output(const std::filesystem::path& folder) = 0;   // what other programs load
+  virtual void load_adapter(const std::filesystem::path& folder) = 0;  // a PEFT folder; nothing for a whole model
+  virtual void save_state(const std::filesystem::path& folder) = 0;    // what resume needs
+  virtual void load_state(const std::filesystem::path& folder) = 0;
+};
+
+std::unique_ptr<Engine> open_engine(const Recipe& recipe);
+std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe);
+std::unique_ptr<Engine> open_full_engine(const Recipe& recipe);
+
+// Where the recipe goes on from an adapter: takes from its configuration what the recipe does not say, and refuses what
+// disagrees.
+void settle_adapter(Recipe& recipe);
+
+// A folder must be there with the files of a model; a missing one is named (76).
+void require_model_folder(const std::filesystem::path& folder);
+
+}  // namespace temper_cli

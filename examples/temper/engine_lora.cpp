@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+
+#include "engine_of.hpp"
+
+namespace temper_cli {
+namespace {
+
+temper::Bias bias_of(const Recipe& recipe) {
+  return recipe.is("adapter.bias", "all")         ? temper::Bias::all
+         : recipe.is("adapter.bias", "lora_only") ? temper::Bias::lora_only
+                                                  : temper::Bias::none;
+}
+
+std::vector<std::string> targets_of(const Recipe& recipe) {
+  if (recipe.is("adapter.targets", "all-linear")) return {};
+  return recipe.texts("adapter.targets");
+}
+
+Json sorted(std::vector<std::string> names) {
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// A list of all seven projections says the same as "all-linear".
+Json comparable_targets(const std::vector<std::string>& names) {
+  if (!names.empty()) return sorted(names);
+  return sorted({temper::projection_names.begin(), temper::projection_names.end()});
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe) {
+  temper::Lora<> lora{.rank = recipe.integer("adapter.rank"),
+                      .alpha = recipe.number("adapter.alpha"),
+                      .dropout = recipe.number("adapter.dropout"),
+                      .rank_stabilized = recipe.boolean("adapter.rslora"),
+                      .targets = targets_of(recipe),
+                      .bias = bias_of(recipe),
+                      .modules_to_save = recipe.texts("adapter.modules_to_save")};
+  if (recipe.has("adapter.lora_plus_ratio")) lora.lora_plus_ratio = recipe.number("adapter.lora_plus_ratio");
+  return with_optimizer(recipe, [&]<class R>(R optimizer) -> std::unique_ptr<Engine> {
+    return std::make_unique<EngineOf<temper::Lora<>, R>>(recipe, lora, std::move(optimizer));
+  });
+}
+
+void settle_adapter(Recipe& recipe) {
+  if (!recipe.has("adapter.from")) return;
+  const std::filesystem::path from = recipe.path("adapter.from");
+  temper::require(std::filesystem::exists(from / "adapter_config.json"), temper::Fault::data, "adapter.from",
+                  "{}: has no adapter_config.json; expected a PEFT adapter's folder", temper::shown_path(from));
+  const temper::Lora<> lora = temper::read_peft_config(from);
+  const auto agree = [&](KeyPath key, const Json& said, const Json& wanted, const Json& settled) {
+    if (!recipe.given(key)) return recipe.settle(key, settled);
+    if (said != wanted)
+      recipe.refuse(key, fmt::format("is {} but {} has {}; expected them to agree", said.dump(),
+                                     temper::shown_path(from / "adapter_config.json"), wanted.dump()));
+  };
+  agree("adapter.rank", recipe.integer("adapter.rank"), lora.rank, lora.rank);
+  agree("adapter.alpha", recipe.number("adapter.alpha"), lora.alpha, lora.alpha);
+  agree("adapter.rslora", recipe.boolean("adapter.rslora"), lora.rank_stabilized, lora.rank_stabilized);
+  agree("adapter.bias", recipe.value("adapter.bias"), temper::name_of(lora.bias), temper::name_of(lora.bias));
+  agree("adapter.targets", comparable_targets(targets_of(recipe)), comparable_targets(lora.targets),
+        lora.targets.empty() ? Json("all-linear") : Json(lora.targets));
+  agree("adapter.modules_to_save", sorted(recipe.texts("adapter.modules_to_save")), sorted(lora.modules_to_save),
+        lora.modules_to_save);
+}
+
+std::unique_ptr<Engine> open_engine(const Recipe& recipe) {
+  return recipe.is("adapter.method", "full") ? open_full_engine(recipe) : open_lora_engine(recipe);
+}
+
+void require_model_folder(const std::filesystem::path& folder) {
+  for (const char* name : {"config.json", "tokenizer.json"})
+    temper::require(std::filesystem::exists(folder / name), temper::Fault::data, "model.incomplete",
+                    "{}: has no {}; expected a Hugging Face folder; download the model again",
+                    temper::shown_path(folder), name);
+}
+
+}  // namespace temper_cli

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// The engine of one adapter A and one optimizer R, on the CPU in float.
+#pragma once
+#include <optional>
+
+#include "engine.hpp"
+#include "temper/adapter/full.hpp"
+#include "temper/adapter/peft.hpp"
+#include "temper/backend/cpu.hpp"
+#include "temper/model/folder.hpp"
+#include "temper/objective/causal_lm.hpp"
+#include "temper/optimizer/adamw.hpp"
+#include "temper/optimizer/sgd.hpp"
+#include "temper/train/checkpoint.hpp"
+
+namespace temper_cli {
+
+template <class A, class R>
+class EngineOf : public Engine {
+ protected:
+  using B = temper::Cpu<float>;
+  using Model = temper::Decoder<B, A>;
+
+ public:
+  EngineOf(const Recipe& recipe, A adapter, R optimizer)
+      : recipe_(recipe),
+        adapter_(std::move(adapter)),
+        optimizer_(std::move(optimizer)),
+        objective_{.label_smoothing = recipe.number("objective.label_smoothing"),
+                   .z_loss = recipe.number("objective.z_loss")} {
+    options_.seed = recipe.seed();
+    if (recipe.has("threads")) options_.threads = static_cast<int>(recipe.integer("threads"));
+    open(recipe.path("model"));
+  }
+
+  const temper::Config& config() const override { return config_; }
+  Index trained_parameters() const override { return trained_; }
+  Index all_parameters() const override {
+    Index count = 0;
+    if (!source_) return trained_;
+    for (const temper::TensorInfo& tensor : source_->folder().tensors()) count += tensor.count();
+    return std::is_same_v<A, temper::Full> ? count : count + trained_;
+  }
+
+  temper::Plan plan(const Shapes& shapes) override {
+    return temper::plan_step(*planned_, objective_, optimizer_, {shapes.training, shapes.evaluating}, options_);
+  }
+
+  void start(const temper::Plan& plan) override {
+    if (source_) source_->refuse_non_finite();
+    model_.emplace(config_, adapter_, source_, temper::BuildOptions{.seed = options_.seed});
+    if (recipe_.has("adapter.from")) load_adapter(recipe_.path("adapter.from"));
+    session_.emplace(*model_, optimizer_, plan, options_);
+    planned_.reset();
+  }
+
+  void begin_step(temper::Step number, double denominator) override {
+    temper::begin_step(*session_, *model_, number, denominator);
+  }
+  temper::Loss forward_backward(const temper::HostBatch& batch) override {
+    return temper::forward_backward(*session_, *model_, objective_, batch);
+  }
+  double clip_gradients(double largest) override { return temper::clip_gradients(*session_, *model_, largest); }
+  void update(double rate) override { temper::update(*session_, *model_, optimizer_, rate); }
+  temper::Loss evaluate(const temper::HostBatch& batch) override {
+    return temper::evaluate(*session_, *model_, objective_, batch);
+  }
+  std::size_t measured_bytes() const override { return session_->allocated_bytes(); }
+
+  std::string_view output_name() const override { return std::is_same_v<A, temper::Full> ? "model" : "adapter"; }
+  void save_output(const std::filesystem::path& folder) override {
+    const std::filesystem::path base = recipe_.path("model");
+    if constexpr (std::is_same_v<A, temper::Full>) {
+      temper::save_model(*model_, base, folder);
+    } else {
+      temper::save_peft(*model_, base.string(), folder);
+    }
+  }
+  void load_adapter(const std::filesystem::path& folder) override {
+    if constexpr (!std::is_same_v<A, temper::Full>) temper::load_peft(*model_, folder);
+  }
+  void save_state(const std::filesystem::path& folder) override { temper::save_state(*session_, *model_, folder); }
+  void load_state(const std::filesystem::path& folder) override { temper::load_state(*session_, *model_, folder); }
+
+ private:
+  void open(const std::filesystem::path& folder) {
+    require_model_folder(folder);
+    config_ = temper::open_config(folder);
+    // Pre-training may start from a folder without weights: they then come from the seed.
+    if (temper::has_weights(folder) || !recipe_.is("task", "pretrain") || !recipe_.is("adapter.method", "full"))
+      source_ = std::make_shared<temper::FolderWeights>(folder);
+    planned_.emplace(config_, adapter_, source_,
+                     temper::BuildOptions{.seed = options_.seed, .execution = temper::Execution::planning});
+    trained_ = temper::trained_elements(*planned_);
+    if constexpr (!std::is_same_v<A, temper::Full>) check_names();
+  }
+
+  // A name in the recipe that stands for nothing would be an adapter that does nothing.
+  void check_names() {
+    const auto check = [&](KeyPath key, const std::vector<std::string>& names, std::string_view ending) {
+      for (const std::string& name : names) {
+        bool found = false;
+        planned_->visit([&](const auto& p) {
+          const std::string_view parameter = p.name;
+          if (parameter.ends_with(ending))
+            found = found || temper::names_module(parameter.substr(0, parameter.size() - ending.size()), name);
+        });
+        if (!found)
+          recipe_.refuse(key,
+                         fmt::format("'{}' is no module of this model; expected names such as q_proj, v_proj{}",
+                                     temper::printable(name, 60), ending == ".weight" ? ", lm_head" : ", down_proj"));
+      }
+    };
+    check("adapter.targets", adapter_.targets, ".lora_A.weight");
+    check("adapter.modules_to_save", adapter_.modules_to_save, ".weight");
+  }
+
+  const Recipe recipe_;
+  A adapter_;
+  R optimizer_;
+  temper::CausalLm objective_;
+  temper::SessionOptions options_;
+  temper::Config config_;
+  std::shared_ptr<const temper::FolderWeights> source_;
+  std::optional<Model> planned_, model_;
+  std::optional<temper::Session<B, R>> session_;
+  Index trained_ = 0;
+};
+
+// Calls 'make' with the recipe's optimizer.
+template <class Make>
+std::unique_ptr<Engine> with_optimizer(const Recipe& recipe, const Make& make) {
+  const double decay = recipe.number("training.weight_decay");
+  if (recipe.is("training.optimizer", "sgd"))
+    return make(temper::Sgd{
+        .momentum = recipe.number("training.momentum"),
+        .kind = recipe.boolean("training.nesterov") ? temper::Momentum::nesterov : temper::Momentum::classical,
+        .weight_decay = decay});
+  return make(temper::AdamW{.beta1 = recipe.number("training.beta1"),
+                            .beta2 = recipe.number("training.beta2"),
+                            .epsilon = recipe.number("training.epsilon"),
+                            .weight_decay = decay});
+}
+
+}  // namespace temper_cli

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// 'temper eval': the validation loss of a recipe's model as it is, or of what a run has trained.
+#include <cmath>
+
+#include "commands.hpp"
+#include "metrics.hpp"
+#include "training.hpp"
+
+namespace temper_cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_run(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+// Which weights of a run: what it published, or else its newest checkpoint.
+struct Trained {
+  std::optional<fs::path> adapter, checkpoint;
+};
+
+Trained trained_of(const fs::path& run, Recipe& recipe) {
+  std::error_code error;
+  if (fs::exists(run / "adapter", error)) return {run / "adapter", std::nullopt};
+  if (fs::exists(run / "model", error)) {
+    recipe.settle("model", (run / "model").string());
+    return {};
+  }
+  const std::optional<Checkpoint> newest = Checkpoints(run, "all").newest();
+  temper::require(newest.has_value(), temper::Fault::usage, "eval.nothing",
+                  "{}: has trained nothing yet; expected an adapter, a model or a checkpoint", temper::shown_path(run));
+  return {std::nullopt, newest->folder};
+}
+
+}  // namespace
+
+int evaluate(const EvalOptions& options) {
+  const fs::path given = options.recipe;
+  const bool run = is_run(given);
+  Recipe recipe = Recipe::read(run ? given / "recipe.json" : given, options.set);
+  if (!recipe.has("data.validation")) recipe.refuse("data.validation", "is missing; expected rows to evaluate on");
+  Trained trained;
+  if (run) trained = trained_of(fs::absolute(given), recipe);
+
+  Reporter reporter;
+  Prepared prepared =
+      prepare(std::move(recipe), run ? date_of(read_manifest(given).value("date", Json())) : today(), reporter);
+  Engine& engine = *prepared.engine;
+  engine.start(engine.plan({{}, prepared.data->validation_shapes()}));
+  if (trained.adapter) engine.load_adapter(*trained.adapter);
+  if (trained.checkpoint) engine.load_state(*trained.checkpoint);
+  const Evaluation evaluation = evaluate_rows(engine, *prepared.data);
+  if (options.json) {
+    print_line(temper::to_text(to_json(evaluation)));
+  } else {
+    print_line(fmt::format("loss {:.6f}, perplexity {:.4f}, accuracy {:.4f}, over {} tokens of {} rows",
+                           evaluation.loss, std::exp(evaluation.loss), evaluation.accuracy, evaluation.supervised,
+                           evaluation.rows));
+  }
+  return done;
+}
+
+}  // namespace temper_cli

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "run_data.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <limits>
+
+#include "temper/io/json_fields.hpp"
+
+namespace temper_cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+temper::RowFormat format_of(const Recipe& recipe) {
+  for (const auto& [format, name] : temper::row_format_names)
+    if (recipe.is("data.format", name)) return format;
+  return temper::RowFormat::automatic;
+}
+
+std::vector<fs::path> paths_of(const std::vector<std::string>& texts) { return {texts.begin(), texts.end()}; }
+
+// The parts of a shape that decide what fits: in each number at most as large as another.
+bool within(const temper::BatchShape& a, const temper::BatchShape& b) {
+  return a.tokens <= b.tokens && a.documents <= b.documents && a.supervised <= b.supervised && a.longest <= b.longest;
+}
+void keep_if_large(std::vector<temper::BatchShape>& largest, const temper::BatchShape& shape) {
+  for (const temper::BatchShape& known : largest)
+    if (within(shape, known)) return;
+  std::erase_if(largest, [&](const temper::BatchShape& known) { return within(known, shape); });
+  largest.push_back(shape);
+}
+
+}  // namespace
+
+temper::templates::Date today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  localtime_r(&now, &parts);
+  return {parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec};
+}
+
+Json to_json(const temper::templates::Date& d) { return {d.year, d.month, d.day, d.hour, d.minute, d.second}; }
+
+temper::templates::Date date_of(const Json& json) {
+  temper::templates::Date date;
+  int* const parts[] = {&date.year, &date.month, &date.day, &date.hour, &date.minute, &date.second};
+  temper::require(json.is_array() && json.size() == std::size(parts), temper::Fault::data, "run.date",
+                  "run.json: 'date' is not a list of six integers; expected what the run wrote");
+  for (std::size_t i = 0; i < std::size(parts); ++i)
+    *parts[i] = static_cast<int>(temper::as_integer(json[i], "date", {"run.json"}, 0, 100000));
+  return date;
+}
+
+temper::DataSettings data_settings(const Recipe& recipe, const temper::templates::Date& date) {
+  temper::DataSettings settings;
+  settings.train = paths_of(recipe.texts("data.train"));
+  if (recipe.value("data.validation").is_number()) {
+    settings.validation_fraction = recipe.number("data.validation");
+  } else {
+    settings.validation = paths_of(recipe.texts("data.validation"));
+  }
+  settings.format = format_of(recipe);
+  for (const auto& [field, column] : recipe.value("data.columns").items())
+    settings.columns.emplace_back(field, column.get<std::string>());
+  settings.max_length = recipe.integer("data.max_length");
+  settings.packing = recipe.boolean("data.packing") ? temper::Packing::on : temper::Packing::off;
+  settings.shuffle = recipe.boolean("data.shuffle") ? temper::Shuffle::on : temper::Shuffle::off;
+  if (recipe.has("data.max_samples")) settings.max_samples = recipe.integer("data.max_samples");
+  settings.train_on = recipe.is("data.train_on", "all")          ? temper::TrainOn::all
+                      : recipe.is("data.train_on", "completion") ? temper::TrainOn::completion
+                                                                 : temper::TrainOn::assistant;
+  if (recipe.has("data.system_prompt")) settings.system_prompt = recipe.text("data.system_prompt");
+  if (recipe.is("data.chat_template", "none")) {
+    settings.template_use = temper::TemplateUse::off;
+  } else if (recipe.has("data.chat_template")) {
+    const std::string text = recipe.text("data.chat_template");
+    const bool is_text = text.find_first_of("{\n") != std::string::npos;
+    settings.chat_template = is_text ? text : temper::read_file(text, std::size_t{1} << 20);
+  }
+  settings.template_arguments = recipe.value("data.template_arguments");
+  settings.date = date;
+  settings.seed = recipe.seed();
+  return settings;
+}
+
+RunData::RunData(const Recipe& recipe, const temper::templates::Date& date)
+    : tokenizer_(temper::Tokenizer::open(recipe.path("model"))),
+      settings_(data_settings(recipe, date)),
+      rows_(temper::load_rows(settings_, tokenizer_)),
+      batches_{.batch_size = recipe.integer("training.batch_size"),
+               .gradient_accumulation = recipe.integer("training.gradient_accumulation"),
+               .max_length = settings_.max_length,
+               .packing = settings_.packing,
+               .shuffle = settings_.shuffle,
+               .seed = recipe.seed()} {
+  survey(recipe);
+}
+
+// Walks over every step of the run once: their number, their tokens, and the shapes that a plan must try.
+void RunData::survey(const Recipe& recipe) {
+  const Index limit =
+      recipe.has("training.max_steps") ? recipe.integer("training.max_steps") : std::numeric_limits<Index>::max();
+  const Index epochs =
+      recipe.has("training.max_steps") ? std::numeric_limits<Index>::max() : recipe.integer("training.epochs");
+  const temper::BatchPlan plan(rows_.train, batches_);
+  std::optional<temper::EpochPlan> epoch;
+  for (Index e = 0; e < epochs && steps_ < limit; ++e) {
+    if (!epoch || batches_.shuffle == temper::Shuffle::on) epoch = plan.epoch(e);
+    first_steps_.push_back(steps_);
+    const Index count = std::min(epoch->steps(), limit - steps_);
+    for (Index s = 0; s < count; ++s) {
+      for (const temper::BatchShape& shape : epoch->shapes(s)) {
+        keep_if_large(training_shapes_, shape);
+        tokens_ += shape.tokens;
+      }
+    }
+    steps_ += count;
+  }
+}
+
+std::vector<temper::MicroBatch> RunData::step(Index number) {
+  const auto after = std::upper_bound(first_steps_.begin(), first_steps_.end(), number);
+  const Index epoch = std::distance(first_steps_.begin(), after) - 1;
+  if (epoch != epoch_number_) {
+    epoch_ = temper::BatchPlan(rows_.train, batches_).epoch(epoch);
+    epoch_number_ = epoch;
+  }
+  return epoch_->step(number - first_steps_[static_cast<std::size_t>(epoch)]);
+}
+
+temper::EpochPlan RunData::validation_plan() const {
+  temper::BatchSettings settings = batches_;
+  settings.gradient_accumulation = 1;
+  settings.shuffle = temper::Shuffle::off;
+  return {rows_.validation, settings, 0};
+}
+
+namespace {
+std::vector<Index> order_of(const temper::EpochPlan& plan) {
+  std::vector<Index> order;
+  for (const std::vector<Index>& unit : plan.units()) order.insert(order.end(), unit.begin(), unit.end());
+  return order;
+}
+}  // namespace
+
+std::vector<Index> RunData::training_order() const {
+  return order_of(temper::BatchPlan(rows_.train, batches_).epoch(0));
+}
+std::vector<Index> RunData::validation_order() const { return order_of(validation_plan()); }
+
+std::vector<temper::BatchShape> RunData::validation_shapes() const {
+  std::vector<temper::BatchShape> largest;
+  if (rows_.validation.rows.empty()) return largest;
+  const temper::EpochPlan plan = validation_plan();
+  for (Index s = 0; s < plan.steps(); ++s)
+    for (const temper::BatchShape& shape : plan.shapes(s)) keep_if_large(largest, shape);
+  return largest;
+}
+
+void RunData::report(Reporter& reporter) const {
+  const bool automatic = settings_.format == temper::RowFormat::automatic;
+  reporter.say(
+      fmt::format("{} training rows{}{}", rows_.train.rows.size(),
+                  rows_.validation.rows.empty() ? "" : fmt::format(", {} for validation", rows_.validation.rows.size()),
+                  automatic ? fmt::format(", format {}", temper::name_of(rows_.train.format)) : ""));
+  for (const temper::Dataset* dataset : {&rows_.train, &rows_.validation}) {
+    if (dataset->truncated > 0)
+      reporter.warn(
+          fmt::format("{} rows were longer than max_length {} and were cut", dataset->truncated, settings_.max_length));
+    for (const std::string& place : dataset->dropped)
+      reporter.warn(fmt::format("{}: dropped: nothing of this row is learned", place));
+  }
+}
+
+}  // namespace temper_cli

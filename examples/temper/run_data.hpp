@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// The data of a run: tokenizer, rows, and which of them each optimizer step takes.
+#pragma once
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "recipe.hpp"
+#include "temper/data/batch_plan.hpp"
+#include "terminal.hpp"
+
+namespace temper_cli {
+
+// Today, as templates that print a date see it. A run notes it, so that going on tomorrow renders the same text.
+temper::templates::Date today();
+Json to_json(const temper::templates::Date& date);
+temper::templates::Date date_of(const Json& json);
+
+temper::DataSettings data_settings(const Recipe& recipe, const temper::templates::Date& date);
+
+class RunData {
+ public:
+  RunData(const Recipe& recipe, const temper::templates::Date& date);
+  RunData(const RunData&) = delete;
+  RunData& operator=(const RunData&) = delete;
+
+  // What was decided, cut and dropped.
+  void report(Reporter& reporter) const;
+
+  const temper::Tokenizer& tokenizer() const { return tokenizer_; }
+  const temper::Dataset& train() const { return rows_.train; }
+  const temper::Dataset& validation() const { return rows_.validation; }
+
+  Index steps() const { return steps_; }    // of the whole run
+  Index tokens() const { return tokens_; }  // that the run will see
+  const std::vector<temper::BatchShape>& training_shapes() const { return training_shapes_; }
+  std::vector<temper::BatchShape> validation_shapes() const;
+
+  // The micro-batches of step 'number', counted from 0 over all epochs.
+  std::vector<temper::MicroBatch> step(Index number);
+  temper::EpochPlan validation_plan() const;
+  // Rows in the order in which the first epoch, or an evaluation, takes them.
+  std::vector<Index> training_order() const;
+  std::vector<Index> validation_order() const;
+
+ private:
+  void survey(const Recipe& recipe);
+
+  temper::Tokenizer tokenizer_;
+  temper::DataSettings settings_;
+  temper::DatasetPair rows_;
+  temper::BatchSettings batches_;
+  Index steps_ = 0, tokens_ = 0;
+  std::vector<Index> first_steps_;  // of each epoch
+  std::vector<temper::BatchShape> training_shapes_;
+  std::optional<temper::EpochPlan> epoch_;
+  Index epoch_number_ = -1;
+};
+
+}  // namespace temper_cli
