@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "temper/core/error.hpp"
-#include "temper/io/json.hpp"
+#include "temper/io/json_fields.hpp"
 
 namespace temper {
 
@@ -140,7 +140,7 @@ inline Rope read_rope(const ConfigReader& config, Index max_positions) {
     fail(Fault::data, "config.rope",
          "{}: rope type '{}' is not known here; expected default, linear, dynamic or llama3; "
          "use a model without it",
-         config.source(), kind);
+         config.source(), printable(kind, 60));
   }
   return rope;
 }
@@ -157,6 +157,10 @@ inline std::vector<Index> read_windows(const ConfigReader& config, const std::st
     require(types->is_array() && types->size() == windows.size(), Fault::data, "config.layer_types",
             "{}: layer_types has {} entries but num_hidden_layers is {}; expected one for each layer", config.source(),
             types->size(), layers);
+    for (const Json& kind : *types)
+      require(kind == "sliding_attention" || kind == "full_attention", Fault::data, "config.layer_types",
+              "{}: layer_types names {}, which is not known here; expected full_attention or sliding_attention",
+              config.source(), shown_json(kind));
   }
   const Index first = qwen ? config.integer_or("max_window_layers", 28, 0, Index{1} << 20) : 0;
   for (Index l = 0; l < layers; ++l) {
@@ -173,7 +177,8 @@ inline Config read_config(const Json& json, const std::string& source) {
   config.model_type = reader.word_or("model_type", "");
   const std::string& type = config.model_type;
   require(type == "llama" || type == "qwen2" || type == "qwen3" || type == "mistral", Fault::data, "config.model_type",
-          "{}: model_type '{}' is not known here; expected llama, qwen2, qwen3 or mistral", source, type);
+          "{}: model_type '{}' is not known here; expected llama, qwen2, qwen3 or mistral", source,
+          printable(type, 60));
   require(!reader.find("quantization_config"), Fault::data, "config.quantized",
           "{}: the weights are already quantized "
           "(quantization_config); expected a folder with F32, BF16 or F16 weights; use the unquantized original",
@@ -182,7 +187,7 @@ inline Config read_config(const Json& json, const std::string& source) {
   require(activation == "silu" || activation == "swish", Fault::data, "config.activation",
           "{}: hidden_act '{}' is not "
           "known here; expected silu",
-          source, activation);
+          source, printable(activation, 60));
   require(reader.number_or("partial_rotary_factor", 1, 0, 1) == 1, Fault::data, "config.partial_rotary",
           "{}: partial_rotary_factor below 1 is not known here; expected 1", source);
 
