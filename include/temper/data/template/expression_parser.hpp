@@ -3,81 +3,19 @@
 // signs, then names and literals with what follows them: .attribute [item] (call) |filter 'is' test.
 #pragma once
 #include <temper/data/template/ast.hpp>
-#include <temper/data/template/lexer.hpp>
+#include <temper/data/template/token_stream.hpp>
 
 #include <algorithm>
 #include <utility>
 
 namespace temper::templates {
 
-class ExpressionParser {
+class ExpressionParser : protected TokenStream {
  protected:
   enum class Conditionals { allowed, refused };  // whether 'a if b else c' may stand here without parentheses
   enum class Filters { allowed, refused };
 
-  ExpressionParser(std::vector<Token> tokens, const Limits& limits) : tokens_(std::move(tokens)), limits_(limits) {}
-
-  // Counts how deep the parser has gone for as long as it lives.
-  class Nesting {
-   public:
-    explicit Nesting(ExpressionParser& parser) : parser_(parser) {
-      if (++parser_.nesting_ > parser_.limits_.parse_depth)
-        fail_at(parser_.line(), "chat_template.limit", "nested deeper than {} levels", parser_.limits_.parse_depth);
-    }
-    ~Nesting() { --parser_.nesting_; }
-    Nesting(const Nesting&) = delete;
-    Nesting& operator=(const Nesting&) = delete;
-
-   private:
-    ExpressionParser& parser_;
-  };
-
-  const Token& token() const { return tokens_[at_]; }
-  Token::Kind kind() const { return token().kind; }
-  int line() const { return token().line; }
-  bool at_end() const { return kind() == Token::Kind::end; }
-  bool is_symbol(std::string_view text) const { return kind() == Token::Kind::symbol && token().text == text; }
-  bool is_name(std::string_view text) const { return kind() == Token::Kind::name && token().text == text; }
-
-  Token take() {  // the end stays
-    if (at_end()) return token();
-    return std::move(tokens_[at_++]);
-  }
-
-  template <class... Values>
-  [[noreturn]] void syntax_error(fmt::format_string<Values...> sentence, Values&&... values) const {
-    fail_at(line(), "chat_template.syntax", sentence, std::forward<Values>(values)...);
-  }
-
-  std::string describe() const {
-    switch (kind()) {
-      case Token::Kind::end:
-        return "end of template";
-      case Token::Kind::block_end:
-        return "%}";
-      case Token::Kind::variable_end:
-        return "}}";
-      case Token::Kind::block_begin:
-        return "{%";
-      case Token::Kind::variable_begin:
-        return "{{";
-      default:
-        return token().text.substr(0, 40);
-    }
-  }
-
-  void expect(Token::Kind wanted, std::string_view shown) {
-    if (kind() != wanted) syntax_error("expected '{}', found '{}'", shown, describe());
-    take();
-  }
-  void expect_symbol(std::string_view symbol) {
-    if (!is_symbol(symbol)) syntax_error("expected '{}', found '{}'", symbol, describe());
-    take();
-  }
-  std::string take_name() {
-    if (kind() != Token::Kind::name) syntax_error("expected a name, found '{}'", describe());
-    return take().text;
-  }
+  using TokenStream::TokenStream;
 
   ExpressionPointer expression(Conditionals conditionals = Conditionals::allowed) {
     const Nesting nesting(*this);
@@ -132,8 +70,8 @@ class ExpressionParser {
     };
     children(form, look);
     expression->depth = depth + 1;
-    if (depth >= limits_.parse_depth)
-      fail_at(at, "chat_template.limit", "an expression is nested deeper than {} levels", limits_.parse_depth);
+    if (depth >= limits().parse_depth)
+      fail_at(at, "chat_template.limit", "an expression is nested deeper than {} levels", limits().parse_depth);
     expression->form = std::move(form);
     return expression;
   }
@@ -198,7 +136,7 @@ class ExpressionParser {
       for (const std::string_view symbol : {"==", "!=", "<", "<=", ">", ">="})
         if (is_symbol(symbol)) sign = symbol;
       if (is_name("in")) sign = "in";
-      if (is_name("not") && tokens_[at_ + 1].kind == Token::Kind::name && tokens_[at_ + 1].text == "in") {
+      if (is_name("not") && after().kind == Token::Kind::name && after().text == "in") {
         take();
         sign = "not in";
       }
@@ -386,8 +324,7 @@ class ExpressionParser {
       } else if (is_symbol("**") && !result.more_named) {
         take();
         result.more_named = expression();
-      } else if (kind() == Token::Kind::name && tokens_[at_ + 1].kind == Token::Kind::symbol &&
-                 tokens_[at_ + 1].text == "=") {
+      } else if (kind() == Token::Kind::name && after().kind == Token::Kind::symbol && after().text == "=") {
         std::string name = take().text;
         take();
         result.named.emplace_back(std::move(name), expression());
@@ -457,11 +394,6 @@ class ExpressionParser {
     }
     return name;
   }
-
-  std::vector<Token> tokens_;
-  Limits limits_;
-  std::size_t at_ = 0;
-  int nesting_ = 0;
 };
 
 }  // namespace temper::templates
