@@ -8,6 +8,7 @@
 #include "temper/adapter/peft.hpp"
 #include "temper/backend/cpu.hpp"
 #include "temper/core/version.hpp"
+#include "temper/data/micro_batch.hpp"
 #include "temper/model/decoder.hpp"
 #include "temper/model/folder.hpp"
 #include "temper/model/generate.hpp"

@@ -4,6 +4,7 @@
 // takes what is left, and nothing is dropped.
 #pragma once
 #include <temper/data/dataset.hpp>
+#include <temper/data/micro_batch.hpp>
 #include <temper/data/order.hpp>
 #include <temper/data/packing.hpp>
 #include <temper/model/batch.hpp>
@@ -12,20 +13,6 @@
 #include <vector>
 
 namespace temper {
-
-// One stream of documents for one pass through the model.
-struct MicroBatch {
-  std::vector<TokenId> tokens;
-  std::vector<TokenId> targets;           // the next token; 0 at the end of a document, where nothing is predicted
-  std::vector<std::uint8_t> supervised;   // 1: this position's prediction counts
-  std::vector<Index> document_starts{0};  // documents + 1 offsets
-  std::vector<Index> rows;                // of the dataset, one a document
-
-  Index supervised_tokens() const {
-    return static_cast<Index>(std::count(supervised.begin(), supervised.end(), std::uint8_t{1}));
-  }
-  HostBatch host() const { return {tokens, targets, supervised, document_starts}; }
-};
 
 struct BatchSettings {
   Index batch_size = 4, gradient_accumulation = 1;
@@ -95,13 +82,7 @@ class EpochPlan {
     MicroBatch batch;
     for_each_row(begin, end, [&](Index index) {
       const Row& row = this->row(index);
-      batch.tokens.insert(batch.tokens.end(), row.tokens.begin(), row.tokens.end());
-      batch.targets.insert(batch.targets.end(), row.tokens.begin() + 1, row.tokens.end());
-      batch.targets.push_back(0);
-      batch.supervised.insert(batch.supervised.end(), row.labels.begin() + 1, row.labels.end());
-      batch.supervised.push_back(0);
-      batch.document_starts.push_back(std::ssize(batch.tokens));
-      batch.rows.push_back(index);
+      batch.add(row.tokens, row.labels, index);
     });
     return batch;
   }

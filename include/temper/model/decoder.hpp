@@ -59,7 +59,7 @@ class Decoder {
   };
 
   // Without a source the weights start at random, by the seed and their names.
-  Decoder(Config config, A adapter, std::shared_ptr<const WeightSource> source, BuildOptions options = {})
+  Decoder(Config config, A adapter, std::shared_ptr<const WeightSource> source = nullptr, BuildOptions options = {})
       : config_(std::move(config)),
         adapter_(std::move(adapter)),
         source_(std::move(source)),

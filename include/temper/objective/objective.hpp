@@ -10,7 +10,7 @@
 // token and gives back one slope for each:
 //
 //   template <class B> using Input = LogProbs<B>;
-//   template <class B> using Batch = PairBatch<B>;          // or TokenBatch<B>
+//   template <class B> using Batch = PairBatch<B>;          // or an aggregate of one's own with the same two members
 //   template <class B> Loss loss(Context<B>&, LogProbs<B>, const PairBatch<B>&, View<B, Act, 1> dlogp) const;
 //
 // since the gradient with respect to the logits is always dlogp * (onehot - softmax): one head serves them all. Losses are

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Gradients against central differences, in double: for a layer (an adapter's Linear is one) and for whole losses. The
+// Gradients against central differences, in double: for a layer, an adapter, an objective, and for whole losses. The
 // answer is the largest error relative to the largest gradient of its tensor.
 #pragma once
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "temper/backend/cpu.hpp"
 #include "temper/core/builder.hpp"
+#include "temper/objective/objective.hpp"
 
 namespace temper {
 
@@ -33,9 +35,11 @@ inline void compare_gradient(GradientCheck& check, const std::string& name, std:
     values[i] = at - step;
     const double below = loss();
     values[i] = at;
-    error = std::max(error, std::abs((above - below) / (2 * step) - analytic[i]));
+    const double own = std::abs((above - below) / (2 * step) - analytic[i]);
+    error = std::isnan(own) ? std::numeric_limits<double>::infinity() : std::max(error, own);
   }
-  if (check.where.empty() || error / largest > check.largest_error) check = {error / largest, name};
+  const double relative = std::isfinite(error / largest) ? error / largest : std::numeric_limits<double>::infinity();
+  if (check.where.empty() || relative > check.largest_error) check = {relative, name};
 }
 
 // A layer's gradients in its input and in all its parameters, under the loss sum(weights * y) for fixed random weights.
@@ -97,6 +101,38 @@ GradientCheck check_adapter_gradient(const A& adapter, Index rows, Index in, Ind
   Builder<B> build(memory, stream, nullptr, seed, 0.3);
   auto layer = adapter.template linear<B>(build, "check.q_proj", LinearShape{in, out, false});
   return check_layer(layer, rows, in, out, seed);
+}
+
+// An objective's dlogp against its loss, on documents of one to three tokens with random log-probabilities.
+template <class O>
+GradientCheck check_objective_gradient(const O& objective, Index pairs = 3, std::uint64_t seed = 1) {
+  using B = Cpu<double>;
+  static_assert(check_objective<O, B>());
+  static_assert(!GradientKnown<O>,
+                "temper: the gradient of a cross-entropy is the head's own, which the head's tests check; there is "
+                "nothing left to check here");
+  Threads stream(1);
+  std::vector<std::byte> memory(std::size_t{1} << 20);
+  Arena arena(memory.data(), memory.size());
+  Context<B> ctx(stream, arena, seed, Execution::running);
+  const Random random{seed, random_site("check_objective_gradient"), 0};
+  std::vector<double> logp;
+  std::vector<std::int32_t> sequence_of;
+  for (std::int32_t s = 0; s < 2 * pairs; ++s)
+    for (int t = 0; t <= s % 3; ++t) logp.push_back(-3 * random.uniform(logp.size())), sequence_of.push_back(s);
+  std::vector<double> dlogp(logp.size()), ignored(logp.size());
+
+  const auto tokens = std::ssize(logp);
+  const LogProbs<B> input{{logp.data(), {tokens}}, {sequence_of.data(), {tokens}}, 2 * pairs};
+  const typename O::template Batch<B> batch{pairs, static_cast<double>(pairs)};
+  const auto loss_with = [&](std::vector<double>& slopes) {
+    const auto scope = ctx.scope();
+    return objective.loss(ctx, input, batch, View<B, double, 1>(slopes.data(), {tokens})).sum / batch.denominator;
+  };
+  loss_with(dlogp);
+  GradientCheck check;
+  compare_gradient(check, "logp", logp, dlogp, [&] { return loss_with(ignored); });
+  return check;
 }
 
 }  // namespace temper

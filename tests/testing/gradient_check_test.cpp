@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "temper/testing/gradient_check.hpp"
+
+#include <doctest/doctest.h>
+
+#include "temper/adapter/full.hpp"
+#include "temper/adapter/lora.hpp"
+#include "temper/objective/pairs.hpp"
+
+using namespace temper;
+
+namespace {
+
+// LoRA with one of the gradients off by a hundredth.
+struct WrongLora : Lora<> {
+  template <class B>
+  struct Linear : LoraLinear<B> {
+    using Saved = typename LoraLinear<B>::Saved;
+    void backward(Context<B>& ctx, In<B> dy, Out<B> dx, Saved& saved) {
+      LoraLinear<B>::backward(ctx, dy, dx, saved);
+      this->a->gradient(0, 0) += 0.01 * std::abs(this->a->gradient(0, 0)) + 0.01;
+    }
+  };
+  template <class B>
+  Linear<B> linear(Builder<B>& build, std::string_view path, LinearShape shape) const {
+    return {Lora<>::linear<B>(build, path, shape)};
+  }
+};
+
+// The pair's sigmoid loss; 'slope_error' spoils its slope.
+struct Sigmoid {
+  double slope_error = 0;
+  template <class B>
+  using Input = LogProbs<B>;
+  template <class B>
+  using Batch = PairBatch<B>;
+  PairTerm operator()(double chosen, double rejected) const {
+    const double slope = -sigmoid(rejected - chosen) + slope_error;
+    return {.loss = softplus(rejected - chosen), .chosen = slope, .rejected = -slope};
+  }
+  template <class B>
+  Loss loss(Context<B>& ctx, LogProbs<B> logp, const PairBatch<B>& batch,
+            View<B, typename B::Activation, 1> dlogp) const {
+    return loss_of_pairs(ctx, *this, Reduce::sum, logp, batch, dlogp);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("gradient check: adapters that ship pass") {
+  CHECK(check_adapter_gradient(Full{}, 5, 6, 7).largest_error < 1e-7);
+  CHECK(check_adapter_gradient(Lora<>{.rank = 2, .alpha = 4}, 5, 6, 7).largest_error < 1e-7);
+  CHECK(check_adapter_gradient(Lora<>{.rank = 2, .alpha = 4, .dropout = 0.3}, 5, 6, 7).largest_error < 1e-7);
+}
+
+TEST_CASE("gradient check: one wrong element of one parameter is found, and the parameter named") {
+  WrongLora wrong;
+  wrong.rank = 2;
+  const GradientCheck check = check_adapter_gradient(wrong, 5, 6, 7);
+  CHECK(check.largest_error > 1e-4);
+  CHECK(check.where == "check.q_proj.lora_A.weight");
+}
+
+TEST_CASE("gradient check: an objective on pairs passes, and one with a wrong slope does not") {
+  CHECK(check_objective_gradient(Sigmoid{}).largest_error < 1e-7);
+  CHECK(check_objective_gradient(Sigmoid{.slope_error = 1e-3}).largest_error > 1e-4);
+}
