@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+#include "temper/adapter/merge.hpp"
+
+#include "io/scratch.hpp"
+#include "support/golden_model.hpp"
+
+using namespace temper_test;
+using temper::test::content_of;
+using temper::test::ScratchFolder;
+using temper::test::Thrown;
+using temper::test::thrown_by;
+
+namespace {
+
+using Model = Decoder<Cpu<float>, Lora<>>;
+
+Model with_adapter(const std::filesystem::path& base, const std::filesystem::path& adapter) {
+  auto model = open_decoder<Cpu<float>>(base, read_peft_config(adapter));
+  load_peft(model, adapter);
+  return model;
+}
+// A folder as a model on which nothing stands: B is zero, and what is read is what is computed.
+Model alone(const std::filesystem::path& folder) {
+  return open_decoder<Cpu<float>>(folder, Lora<>{.rank = 1, .targets = {"o_proj"}});
+}
+
+double difference(Model& a, Model& b, const GoldenBatch& golden) {
+  double largest = 0;
+  for (std::size_t d = 0; d < golden.expected; ++d)
+    largest = std::max(largest, relative_error<float>(logits_of(a, golden.rows[d]), logits_of(b, golden.rows[d])));
+  return largest;
+}
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+// The recorded adapter as tensors that can be changed before they are written.
+std::vector<TensorToWrite> tensors_of(const SafetensorsFile& file) {
+  std::vector<TensorToWrite> tensors;
+  for (const TensorInfo& t : file.tensors()) tensors.push_back(tensor_of_bytes(t.name, *t.element, t.shape, t.bytes));
+  return tensors;
+}
+
+}  // namespace
+
+TEST_CASE("merge: the merged model computes what base and adapter compute, for every family") {
+  for (const std::string& family : golden_families()) {
+    CAPTURE(family);
+    ScratchFolder merged;
+    const auto base = golden_models / family, adapter = base / "adapter";
+    merge_adapter(base, adapter, merged.path());
+    Model with = with_adapter(base, adapter), after = alone(merged.path()), before = alone(base);
+    const GoldenBatch golden(family);
+    // In bf16 the merged weights are rounded to eight bits, and the adapter's own are not.
+    CHECK(difference(after, with, golden) < (family == "llama_bf16" ? 0.03 : 5e-6));
+    CHECK(difference(after, before, golden) > 0.1);
+  }
+}
+
+TEST_CASE("merge: rank-stabilised, targeted, trained biases and saved modules are merged too") {
+  for (const auto& [family, name] : {std::pair<std::string, std::string>{"llama3", "adapter_modules_to_save"},
+                                     {"qwen2", "adapter_all_linear"},
+                                     {"qwen2", "adapter_bias_all"},
+                                     {"qwen2", "adapter_bias_lora_only"},
+                                     {"qwen2", "adapter_rslora"},
+                                     {"qwen2", "adapter_targets"}}) {
+    CAPTURE(name);
+    ScratchFolder merged;
+    const auto base = golden_models / family, adapter = base / name;
+    merge_adapter(base, adapter, merged.path());
+    Model with = with_adapter(base, adapter), after = alone(merged.path());
+    CHECK(difference(after, with, GoldenBatch(family)) < 5e-6);
+  }
+}
+
+TEST_CASE("merge: a tied model whose head was trained is tied no longer") {
+  ScratchFolder adapter, merged;
+  const auto base = golden_models / "qwen2";
+  Model with = open_decoder<Cpu<float>>(base, Lora<>{.rank = 2, .targets = {"q_proj"}, .modules_to_save = {"lm_head"}});
+  std::uint64_t element = 0;
+  with.visit([&](auto& p) {
+    for (Index i = 0; i < p.size(); ++i) p.value.data[i] += static_cast<float>(0.1 * Random{3}.normal(element++));
+  });
+  save_peft(with, "qwen2", adapter.path());
+  merge_adapter(base, adapter.path(), merged.path());
+  CHECK(read_json(merged / "config.json")["tie_word_embeddings"] == false);
+  const WeightFolder weights(merged.path());
+  REQUIRE(weights.find("lm_head.weight"));
+  CHECK(widen(*weights.find("lm_head.weight")) != widen(*weights.find("model.embed_tokens.weight")));
+  Model after = alone(merged.path());
+  CHECK(difference(after, with, GoldenBatch("qwen2")) < 5e-6);
+}
+
+TEST_CASE("merge: so is one whose file stores the tied head a second time") {
+  ScratchFolder base, adapter, merged;
+  const auto recorded = golden_models / "qwen2";
+  const SafetensorsFile file(recorded / "model.safetensors");
+  auto tensors = tensors_of(file);
+  const TensorInfo& table = *file.find("model.embed_tokens.weight");
+  tensors.push_back(tensor_of_bytes("lm_head.weight", *table.element, table.shape, table.bytes));
+  write_safetensors(base / "model.safetensors", tensors);
+  base.write("config.json", content_of(recorded / "config.json"));
+  Model with =
+      open_decoder<Cpu<float>>(base.path(), Lora<>{.rank = 2, .targets = {"q_proj"}, .modules_to_save = {"lm_head"}});
+  with.visit([&](auto& p) { p.value.data[5] += 0.5f; });
+  save_peft(with, "qwen2", adapter.path());
+  merge_adapter(base.path(), adapter.path(), merged.path());
+  CHECK(read_json(merged / "config.json")["tie_word_embeddings"] == false);
+  Model after = alone(merged.path());
+  CHECK(difference(after, with, GoldenBatch("qwen2")) < 5e-6);
+}
+
+TEST_CASE("merge: a sharded model is merged as a whole one") {
+  ScratchFolder whole, sharded;
+  merge_adapter(golden_models / "llama2", golden_models / "llama2/adapter", whole.path());
+  merge_adapter(golden_models / "llama_sharded", golden_models / "llama2/adapter", sharded.path());
+  CHECK(content_of(whole / "model.safetensors") == content_of(sharded / "model.safetensors"));
+  CHECK_NOTHROW(alone(sharded.path()));
+}
+
+TEST_CASE("merge: tensors keep their types and shapes, and what no adapter touches keeps its bytes") {
+  for (const std::string family : {"llama_bf16", "qwen3"}) {
+    ScratchFolder merged;
+    const auto base = golden_models / family;
+    merge_adapter(base, base / "adapter", merged.path());
+    const WeightFolder before(base), after(merged.path());
+    REQUIRE(before.tensors().size() == after.tensors().size());
+    for (const TensorInfo& tensor : before.tensors()) {
+      CAPTURE(tensor.name);
+      const TensorInfo* now = after.find(tensor.name);
+      REQUIRE(now);
+      CHECK(now->dtype == tensor.dtype);
+      CHECK(now->shape == tensor.shape);
+      const bool same = std::equal(tensor.bytes.begin(), tensor.bytes.end(), now->bytes.begin(), now->bytes.end());
+      CHECK(same != contains(tensor.name, "_proj.weight"));
+    }
+    CHECK(content_of(merged / "config.json") == content_of(base / "config.json"));
+  }
+}
+
+TEST_CASE("merge: a bf16 weight is the sum in float, rounded once") {
+  ScratchFolder merged;
+  const auto base = golden_models / "llama_bf16";
+  merge_adapter(base, base / "adapter", merged.path());
+  const WeightFolder before(base), after(merged.path());
+  const SafetensorsFile adapter(base / "adapter/adapter_model.safetensors");
+  const std::string path = "model.layers.1.mlp.down_proj";
+  const auto w = widen(*before.find(path + ".weight")), m = widen(*after.find(path + ".weight"));
+  const auto a = widen(*adapter.find("base_model.model." + path + ".lora_A.weight")),
+             b = widen(*adapter.find("base_model.model." + path + ".lora_B.weight"));
+  const std::size_t cols = a.size() / 3;
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    double sum = 0;
+    for (std::size_t r = 0; r < 3; ++r)
+      sum += static_cast<double>(b[i / cols * 3 + r]) * static_cast<double>(a[r * cols + i % cols]);
+    const double exact = static_cast<double>(w[i]) + 2 * sum;
+    REQUIRE(std::abs(static_cast<double>(m[i]) - exact) <= std::abs(exact) * (0x1p-8 + 1e-6) + 1e-7);
+  }
+}
+
+TEST_CASE("merge: files beside the weights come along") {
+  ScratchFolder base, merged;
+  std::filesystem::copy(golden_models / "llama2", base.path(), std::filesystem::copy_options::recursive);
+  base.write("tokenizer.json", "{\"a tokenizer\": 1}");
+  base.write("generation_config.json", "{}");
+  base.write("notes.txt", "not the model's");
+  merge_adapter(base.path(), base / "adapter", merged.path());
+  CHECK(content_of(merged / "tokenizer.json") == "{\"a tokenizer\": 1}");
+  CHECK(content_of(merged / "generation_config.json") == "{}");
+  CHECK_FALSE(std::filesystem::exists(merged / "notes.txt"));
+}
+
+TEST_CASE("merge: an adapter of another model is refused") {
+  const auto merge = [](const std::string& base, const std::string& adapter) {
+    ScratchFolder merged;
+    return thrown_by([&] { merge_adapter(golden_models / base, golden_models / adapter, merged.path()); });
+  };
+  CHECK(merge("llama2", "llama3/adapter").code == "merge.shape");
+  CHECK(merge("llama2", "qwen2/adapter_bias_all").fault == Fault::data);
+  CHECK(merge("llama2", "llama3/adapter_dora").code == "peft.unknown");
+  CHECK(merge("llama2", "llama3/adapter_prompt").code == "peft.type");
+}
+
+TEST_CASE("merge: an adapter with a tensor too many, or one of a pair too few, is refused") {
+  const auto base = golden_models / "llama2";
+  const SafetensorsFile file(base / "adapter/adapter_model.safetensors");
+  const auto merge = [&](const std::vector<TensorToWrite>& tensors) {
+    ScratchFolder adapter, merged;
+    adapter.write("adapter_config.json", content_of(base / "adapter/adapter_config.json"));
+    write_safetensors(adapter / "adapter_model.safetensors", tensors);
+    return thrown_by([&] { merge_adapter(base, adapter.path(), merged.path()); });
+  };
+  CHECK(merge(tensors_of(file)).code == "none");
+
+  auto tensors = tensors_of(file);
+  tensors.push_back(tensors.back());
+  tensors.back().name = "base_model.model.model.layers.7.mlp.up_proj.lora_A.weight";
+  const Thrown unused = merge(tensors);
+  CHECK(unused.code == "merge.unused");
+  CHECK(contains(unused.message, "layers.7"));
+
+  for (const char* side : {".lora_A.weight", ".lora_B.weight"}) {
+    CAPTURE(side);
+    tensors = tensors_of(file);
+    std::erase_if(tensors,
+                  [&](const TensorToWrite& t) { return contains(t.name, std::string("0.mlp.up_proj") + side); });
+    REQUIRE(tensors.size() + 1 == file.tensors().size());
+    const Thrown lone = merge(tensors);
+    CHECK(lone.code == "merge.shape");
+    CHECK(contains(lone.message, "0.mlp.up_proj"));
+  }
+}
