@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Installs every Debian package that building, running and testing temper needs, from apt alone, as root or with sudo.
-# Asks apt nothing when all of them are there.
+# Asks apt nothing when all of them are there. With --program: only what building the program 'temper' takes.
 set -eu
 packages=(
-  # compilers and tools
-  g++ clang llvm libclang-rt-14-dev cmake ninja-build ccache pkg-config git ca-certificates
+  # compiler and tools
+  g++ cmake ninja-build pkg-config
   # what the library and its components use
   libeigen3-dev libfmt-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev libssl-dev
   # what the program uses
   libcli11-dev
-  # what the tests use
-  doctest-dev libboost-context-dev clang-format clang-tidy
+  # what the tests use, and CMake therefore looks for
+  doctest-dev
 )
+case "${1:-}" in
+  '') packages+=(clang llvm libclang-rt-14-dev ccache git ca-certificates libboost-context-dev clang-format clang-tidy) ;;
+  --program) ;;
+  *) echo "usage: bash cmake/dependencies.sh [--program]" >&2; exit 2 ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do
