@@ -65,3 +65,19 @@ TEST_CASE("gradient check: an objective on pairs passes, and one with a wrong sl
   CHECK(check_objective_gradient(Sigmoid{}).largest_error < 1e-7);
   CHECK(check_objective_gradient(Sigmoid{.slope_error = 1e-3}).largest_error > 1e-4);
 }
+
+TEST_CASE("gradient check: layers made of layers pass, and the parameter's own name is told") {
+  // [check_layer]
+  using B = Cpu<double>;
+  Memory<B> memory(Execution::running);
+  Threads stream(1);
+  Builder<B> build(memory, stream, nullptr, 1);  // no source: values by seed and name
+  Residual<B, Full::Linear<B>> layer{Full{}.linear<B>(build, "square", {.in = 6, .out = 6, .bias = true})};
+  const GradientCheck check = check_layer(layer, 5, 6, 6);  // 5 tokens, 6 inputs, 6 outputs
+  CHECK(check.largest_error < 1e-7);
+  // [/check_layer]
+  using Pair = Sequence<B, Lora<>::Linear<B>, Full::Linear<B>>;
+  Pair pair{Lora<>{.rank = 2}.linear<B>(build, "first", {.in = 6, .out = 4, .bias = true}),
+            Full{}.linear<B>(build, "second", {.in = 4, .out = 3, .bias = true}), 4};
+  CHECK(check_layer(pair, 5, 6, 3).largest_error < 1e-7);
+}

@@ -37,6 +37,7 @@ struct LoraLinear {
   double drop_probability = 0;
   std::uint32_t site = 0;  // of the dropout's random numbers
 
+  // [forward]
   void forward(Context<B>& ctx, In<B> x, Out<B> y, Saved& saved) {
     saved.x = saved.dropped = x;
     base.forward(ctx, x, y);
@@ -50,6 +51,7 @@ struct LoraLinear {
     matmul(ctx, into(saved.xa), saved.dropped, DenseMatrix<B>(a->value));
     matmul(ctx, onto(y.view), saved.xa, DenseMatrix<B>(b->value), scale);
   }
+  // [/forward]
 
   void backward(Context<B>& ctx, In<B> dy, Out<B> dx, Saved& saved) {
     base.backward(ctx, dy, dx, saved.x);

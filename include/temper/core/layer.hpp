@@ -84,6 +84,7 @@ struct Sequence {
   void visit(auto&& each) { first.visit(each), second.visit(each); }
 };
 
+// [residual]
 // y = x + inner(x). Operations are found by argument-dependent lookup on the backend's context.
 template <class B, class Inner>
 struct Residual {
@@ -102,5 +103,6 @@ struct Residual {
   }
   void visit(auto&& each) { inner.visit(each); }
 };
+// [/residual]
 
 }  // namespace temper

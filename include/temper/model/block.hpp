@@ -22,6 +22,7 @@ struct Block {
   FeedForward<B, A> feed_forward;
 
   // y = the stream after this block; x stays as it is.
+  // [forward]
   void forward(Context<B>& ctx, In<B> x, View<B, Act, 2> y, const TokenBatch<B>& batch, Saved& saved) {
     const auto normed = keep<Act>(ctx, x.rows(), x.cols());
     attention_norm.forward(ctx, x, normed, saved.attention_norm);
@@ -36,6 +37,7 @@ struct Block {
     feed_forward.forward(ctx, normed_again, onto(y), saved.feed_forward);
     check_finite(ctx, In<B>(y), path, "mlp");
   }
+  // [/forward]
 
   // The gradient of the stream, in place: from that of y to that of x.
   void backward(Context<B>& ctx, View<B, Act, 2> dstream, const TokenBatch<B>& batch, Saved& saved) {

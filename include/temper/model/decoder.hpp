@@ -101,6 +101,7 @@ class Decoder {
     Matrix stream = ctx.training() ? keep<Act>(ctx, tokens, width) : turns[0];
     embedding_.forward(ctx, batch.tokens, stream);
     check_finite(ctx, In<B>(stream), "model.embed_tokens", "");
+    // [blocks]
     for (std::size_t l = 0; l < blocks_.size(); ++l) {
       if (ctx.training()) {
         const Matrix next = keep<Act>(ctx, tokens, width);
@@ -113,6 +114,7 @@ class Decoder {
         stream = next;
       }
     }
+    // [/blocks]
     norm_.forward(ctx, stream, hidden, saved.norm);
     check_finite(ctx, In<B>(hidden), "model.norm", "");
   }

@@ -17,6 +17,7 @@ struct FeedForward {
   Linear gate, up, down;
   Index width = 0;                           // F
 
+  // [passes]
   void forward(Context<B>& ctx, In<B> x, Out<B> y, Saved& saved) {
     saved.gated = keep<Act>(ctx, x.rows(), width);
     saved.lifted = keep<Act>(ctx, x.rows(), width);
@@ -37,6 +38,7 @@ struct FeedForward {
     gate.backward(ctx, dgated, onto(dx.view), saved.gate);
   }
   void visit(auto&& each) { gate.visit(each), up.visit(each), down.visit(each); }
+  // [/passes]
 };
 
 template <class B, class A>

@@ -35,6 +35,7 @@ Loss head_and_loss(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> hi
       }
     });
   } else {
+    // [seam]
     const auto logp = scratch<Act>(ctx, supervised), lse = scratch<Act>(ctx, supervised), dlogp = scratch<Act>(ctx, supervised);
     log_probs(ctx, logp, lse, In<B>(rows), head.weight, batch.targets);
     const LogProbs<B> input{logp, batch.sequence_of, batch.documents};
@@ -42,6 +43,7 @@ Loss head_and_loss(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> hi
     if (ctx.training())
       log_probs_backward(ctx, drows, dweight, View<B, const Act, 1>(dlogp), View<B, const Act, 1>(lse), In<B>(rows),
                          head.weight, batch.targets);
+    // [/seam]
   }
   if (ctx.training()) scatter_rows(ctx, dhidden, In<B>(drows), batch.rows);
   return total;

@@ -23,6 +23,7 @@ struct AdamW {
             memory.template allocate<typename B::Activation, 1>(Holder::optimizer, {p.size()})};
   }
 
+  // [update]
   template <class B>
   void update(Context<B>& ctx, Parameter<B>& p, State<B>& state, StepInfo step) const {
     const auto t = static_cast<double>(step.number + 1);
@@ -32,6 +33,7 @@ struct AdamW {
                     .correction2 = 1 - std::pow(beta2, t)},
           step.gradient_scale);
   }
+  // [/update]
 };
 
 }  // namespace temper

@@ -9,6 +9,7 @@ namespace temper {
 
 // Forward, loss, and in training backward: gradients of the trained parameters are added to. Says nothing about the
 // loss being finite; see forward_backward.
+// [run_micro_batch]
 template <class B, class M, class O>
 Loss run_micro_batch(Context<B>& ctx, BatchStaging<B>& staging, M& model, const O& objective, const HostBatch& host,
                      double denominator) {
@@ -22,6 +23,7 @@ Loss run_micro_batch(Context<B>& ctx, BatchStaging<B>& staging, M& model, const 
   if (ctx.training()) model.backward(ctx, batch, hidden, model.saved());
   return loss;
 }
+// [/run_micro_batch]
 
 // A batch of a given shape, for planning: what the tokens are does not matter.
 class ShapedBatch {

@@ -190,6 +190,7 @@ double clip_gradients(Session<B, R>& session, M& model, double largest) {
   return norm;
 }
 
+// [update]
 template <class B, class R, class M>
 void update(Session<B, R>& session, M& model, const R& optimizer, double rate) {
   std::size_t next = 0;
@@ -198,5 +199,6 @@ void update(Session<B, R>& session, M& model, const R& optimizer, double rate) {
                      {.number = session.step, .rate = rate, .gradient_scale = session.gradient_scale});
   });
 }
+// [/update]
 
 }  // namespace temper

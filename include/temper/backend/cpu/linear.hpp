@@ -28,6 +28,7 @@ void run_product(Context<Cpu<Real>>& ctx, std::string_view name, const Product<R
 
 // Arguments other than the context are not deduced from, so that a View converts to a View of const or to a
 // DenseMatrix.
+// [matmul]
 template <class Real>
 void matmul(Context<Cpu<Real>>& ctx, std::type_identity_t<Target<Cpu<Real>, Real, 2>> y,
             std::type_identity_t<View<Cpu<Real>, const Real, 2>> x, std::type_identity_t<DenseMatrix<Cpu<Real>>> w,
@@ -45,6 +46,7 @@ void matmul(Context<Cpu<Real>>& ctx, std::type_identity_t<Target<Cpu<Real>, Real
                      .b = {w.data, w.element, w.cols, Order::depth_inner},
                      .scale = scale});
 }
+// [/matmul]
 
 template <class Real>
 void matmul_transposed(Context<Cpu<Real>>& ctx, std::type_identity_t<Target<Cpu<Real>, Real, 2>> y,

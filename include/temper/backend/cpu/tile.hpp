@@ -33,6 +33,7 @@ void multiply_tile(Index depth, const float* a, Index a_stride, const float* b, 
 
   const Index step = From == Source::panel ? Rows : From == Source::rows ? 1 : a_stride;
   const Index across = From == Source::rows ? a_stride : 1;
+  // [chain]
   for (Index k = 0; k < depth; ++k, a += step, b += Vectors * lanes) {
     Floats column[std::size_t{Vectors}];
 #pragma GCC unroll 16
@@ -44,6 +45,7 @@ void multiply_tile(Index depth, const float* a, Index a_stride, const float* b, 
       for (Index v = 0; v < Vectors; ++v) sum[r][v] = fma(row, column[v], sum[r][v]);
     }
   }
+  // [/chain]
 
 #pragma GCC unroll 16
   for (Index r = 0; r < Rows; ++r)
