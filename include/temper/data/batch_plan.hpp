@@ -28,7 +28,7 @@ class EpochPlan {
   EpochPlan(const Dataset& dataset, const BatchSettings& settings, Index epoch)
       : dataset_(&dataset), settings_(settings) {
     const Index count = std::ssize(dataset.rows);
-    const Order order(settings.shuffle == Shuffle::on ? Order::Kind::shuffled : Order::Kind::as_filed, count,
+    const RowOrder order(settings.shuffle == Shuffle::on ? RowOrder::Kind::shuffled : RowOrder::Kind::as_filed, count,
                       settings.seed, epoch);
     std::vector<Index> rows(static_cast<std::size_t>(count)), lengths(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {

@@ -45,11 +45,11 @@ class Permutation {
 };
 
 // Row numbers in training order: shuffled by seed and epoch, or as in the files.
-class Order {
+class RowOrder {
  public:
   enum class Kind { as_filed, shuffled };
 
-  Order(Kind kind, Index count, std::uint64_t seed, Index epoch)
+  RowOrder(Kind kind, Index count, std::uint64_t seed, Index epoch)
       : kind_(kind), permutation_(count, Random{seed, random_site("row order"), static_cast<std::uint32_t>(epoch)}) {}
 
   Index operator[](Index position) const { return kind_ == Kind::as_filed ? position : permutation_[position]; }
