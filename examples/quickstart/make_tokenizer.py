@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes model/tokenizer.json: a byte-level BPE of 2,048 tokens, learned from the novel and the questions.
+"""Makes model/tokenizer.json: a byte-level BPE of 2,048 tokens, learned from the novel.
 
 The result is in the repository, so nobody needs to run this. It was made with Python 3.11 and tokenizers 0.23.3:
     python3 make_tokenizer.py
@@ -17,9 +17,6 @@ special = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
 def texts():
     for line in (here / "pride_and_prejudice.jsonl").read_text().splitlines():
         yield json.loads(line)["text"]
-    for line in (here / "questions.jsonl").read_text().splitlines():
-        for message in json.loads(line)["messages"]:
-            yield message["content"]
 
 
 tokenizer = Tokenizer(models.BPE())
@@ -36,4 +33,4 @@ tokenizer.train_from_iterator(
 )
 tokenizer.save(str(here / "model" / "tokenizer.json"), pretty=False)
 tokens = sum(len(tokenizer.encode(text).ids) for text in texts())
-print(f"{tokenizer.get_vocab_size()} tokens; the texts are {tokens} of them")
+print(f"{tokenizer.get_vocab_size()} tokens; the text is {tokens} of them")
