@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include "program/program.hpp"
+#include "program/tiny_model.hpp"
+
+using namespace temper_test;
+
+TEST_CASE("program: each verb has help with an example and --json, on stdout") {
+  for (const std::string verb : {"preview", "check", "plan", "train", "resume", "eval", "generate", "chat", "merge",
+                                 "export", "inspect", "runs", "doctor", "recipe"}) {
+    const Finished help = run_program({verb, "--help"});
+    CHECK(help.code == 0);
+    CHECK(help.err.empty());
+    for (const std::string& part : {"temper " + verb, std::string("Example"), std::string("--json")})
+      CHECK(help.out.find(part) != std::string::npos);
+  }
+  CHECK(run_program({"--version"}).out.find(TEMPER_BUILD_VERSION) != std::string::npos);
+}
+
+TEST_CASE("program: a mistake on the command line is 2 and says what was meant") {
+  const Finished verb = run_program({"trian", "x"});
+  CHECK(verb.code == 2);
+  CHECK(verb.out.empty());
+  CHECK(verb.err.find("did you mean 'train'?") != std::string::npos);
+  CHECK(run_program({}).code == 2);
+  CHECK(run_program({"train"}).code == 2);
+  CHECK(run_program({"inspect"}).code == 2);
+  CHECK(run_program({"check", "x"}).code == 2);
+}
+
+TEST_CASE("program: without a terminal no control characters are written") {
+  TinyRun tiny;
+  const std::string recipe = tiny.write_recipe().string();
+  for (const Finished& finished :
+       {run_program({"preview", recipe}), run_program({"plan", recipe}), run_program({"train", recipe}),
+        run_program({"runs", tiny.folder.path().string()})}) {
+    INFO(finished.err);
+    CHECK(finished.code == 0);
+    for (const char c : finished.out + finished.err) CHECK((c == '\n' || static_cast<unsigned char>(c) >= 32));
+  }
+}
+
+TEST_CASE("preview: rows in training order with the tokens that are learned") {
+  TinyRun tiny(3);
+  tiny.recipe["data"]["shuffle"] = false;
+  const Finished finished = run_program({"preview", tiny.write_recipe().string(), "--json"});
+  CHECK(finished.code == 0);
+  REQUIRE(finished.lines().size() == 3);
+  const Json row = Json::parse(finished.lines()[0]);
+  CHECK(row["row"] == 1);
+  CHECK(row["tokens"].size() == row["labels"].size());
+  CHECK(row["labels"][0] == 0);
+  // The fallback template: the answer and the end are learned, the prompt is not.
+  CHECK(row["text"].get<std::string>().find("### User:\nColour 0?\n\n### Assistant:\nred<|end|>") == 0);
+  std::string learned;
+  for (std::size_t i = 0; i < row["tokens"].size(); ++i)
+    if (row["labels"][i] == 1 && row["tokens"][i] < 256) learned += static_cast<char>(row["tokens"][i].get<int>());
+  CHECK(learned == "red");
+}
+
+TEST_CASE("plan: the holders sum to the peak") {
+  TinyRun tiny;
+  const Finished finished = run_program({"plan", tiny.write_recipe().string(), "--json"});
+  REQUIRE(finished.code == 0);
+  const Json plan = finished.json();
+  std::size_t sum = 0;
+  for (const Json& holder : plan["holders"]) sum += holder["bytes"].get<std::size_t>();
+  CHECK(sum == plan["peak_bytes"].get<std::size_t>());
+  CHECK(plan["steps"] == 6);
+  CHECK(plan["fits"] == true);
+  CHECK(!fs::exists(tiny / "run"));
+}
+
+TEST_CASE("eval: a recipe, and a run, whose last evaluation it repeats") {
+  TinyRun tiny;
+  tiny.recipe["data"]["validation"] = 0.25;
+  const std::string recipe = tiny.write_recipe().string();
+  const Finished before = run_program({"eval", recipe, "--json"});
+  REQUIRE(before.code == 0);
+  const Finished trained = run_program({"train", recipe, "--json"});
+  REQUIRE(trained.code == 0);
+  const std::vector<std::string> lines = trained.lines();
+  const Finished after = run_program({"eval", (tiny / "run").string(), "--json"});
+  REQUIRE(after.code == 0);
+  CHECK(after.json()["validation/loss"] == Json::parse(lines[lines.size() - 2])["validation/loss"]);
+  CHECK(after.json()["validation/loss"] < before.json()["validation/loss"]);
+  CHECK(after.json()["validation/tokens"] == before.json()["validation/tokens"]);
+}
+
+TEST_CASE("generate and merge: a merged model answers as the adapter does") {
+  TinyRun tiny;
+  tiny.recipe["training"]["epochs"] = 8;
+  REQUIRE(run_program({"train", tiny.write_recipe().string()}).code == 0);
+  const std::string model = (tiny / "model").string(), adapter = (tiny / "run" / "adapter").string(),
+                    merged = (tiny / "merged").string();
+  const Finished made = run_program({"merge", "--model", model, "--adapter", adapter, "--output", merged, "--json"});
+  INFO(made.err);
+  REQUIRE(made.code == 0);
+  CHECK(made.json()["output"] == merged);
+  CHECK(run_program({"merge", "--model", model, "--adapter", adapter, "--output", merged}).code == 2);
+  CHECK(run_program({"merge", "--model", model, "--adapter", adapter, "--output", model, "--force"}).code == 2);
+  CHECK(run_program({"merge", "--model", model, "--adapter", adapter, "--output", merged, "--force"}).code == 0);
+  const auto text = [](std::vector<std::string> where) {
+    where.insert(where.begin(), "generate");
+    for (const char* more : {"--prompt", "Colour 3?", "--chat", "--max-new-tokens", "8", "--json"})
+      where.push_back(more);
+    const Finished finished = run_program(where);
+    INFO(finished.err);
+    CHECK(finished.code == 0);
+    return finished.json()["text"].get<std::string>();
+  };
+  CHECK(text({"--model", merged}) == text({"--model", model, "--adapter", adapter}));
+  CHECK(run_program({"generate", "--model", (tiny / "absent").string(), "--prompt", "x"}).code == 2);
+}
+
+TEST_CASE("inspect: tensors of files and folders, and tokens of a file") {
+  TinyRun tiny(4);
+  const Finished model = run_program({"inspect", (tiny / "model").string(), "--json"});
+  REQUIRE(model.code == 0);
+  CHECK(model.json()["tensors"].size() == 21);
+  CHECK(run_program({"inspect", (tiny / "model" / "model.safetensors").string(), "--json"}).json()["tensors"].size() ==
+        21);
+  CHECK(run_program({"inspect", (tiny / "train.jsonl").string()}).code == 76);
+  const Finished tokens = run_program(
+      {"inspect", "--tokenize", (tiny / "train.jsonl").string(), "--tokenizer", (tiny / "model").string(), "--json"});
+  REQUIRE(tokens.code == 0);
+  CHECK(tokens.json()["bytes"] == tiny_rows(4).size() - 4);
+  CHECK(tokens.json()["tokens"] == tiny_rows(4).size() - 4);
+}
+
+TEST_CASE("runs and doctor: JSON for scripts") {
+  TinyRun tiny(4);
+  REQUIRE(run_program({"train", tiny.write_recipe().string()}).code == 0);
+  const Json runs = run_program({"runs", tiny.folder.path().string(), "--json"}).json();
+  REQUIRE(runs.size() == 1);
+  CHECK(runs[0]["run"] == (tiny / "run").string());
+  CHECK(runs[0]["state"] == "completed");
+  const Finished doctor = run_program({"doctor", "--json"});
+  CHECK(doctor.code == 0);
+  for (const char* key : {"version", "device", "threads", "gpus", "checks"}) CHECK(doctor.json().contains(key));
+}
