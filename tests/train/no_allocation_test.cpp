@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// After the first step, steps allocate nothing. Counted are operator new in all its forms and, where no sanitizer
+// stands in the way, malloc, calloc and realloc of the GNU C library, which Eigen and others call directly.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "support/golden_model.hpp"
+
+namespace {
+
+std::atomic<long> allocations{0};
+std::atomic<bool> counting{false};
+
+void note() {
+  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
+}
+void* allocated(std::size_t bytes) {
+  note();
+  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
+  throw std::bad_alloc();
+}
+void* allocated(std::size_t bytes, std::align_val_t alignment) {
+  note();
+  const auto unit = static_cast<std::size_t>(alignment);
+  if (void* memory = std::aligned_alloc(unit, (bytes + unit) / unit * unit)) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(std::size_t bytes) { return allocated(bytes); }
+void* operator new[](std::size_t bytes) { return allocated(bytes); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) { return allocated(bytes, alignment); }
+void* operator new[](std::size_t bytes, std::align_val_t alignment) { return allocated(bytes, alignment); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define TEMPER_TEST_SANITIZED
+#endif
+#endif
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(TEMPER_TEST_SANITIZED)
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* malloc(std::size_t bytes) {
+  note();
+  return __libc_malloc(bytes);
+}
+void* calloc(std::size_t count, std::size_t bytes) {
+  note();
+  return __libc_calloc(count, bytes);
+}
+void* realloc(void* memory, std::size_t bytes) {
+  note();
+  return __libc_realloc(memory, bytes);
+}
+}
+#endif
+
+using namespace temper_test;
+
+namespace {
+
+template <class Call>
+long allocations_of(Call&& call) {
+  allocations = 0;
+  counting = true;
+  call();
+  counting = false;
+  return allocations;
+}
+
+// Three steps whose micro-batches differ; all are within the first one's largest.
+template <class A>
+void check_steps(const A& adapter, int threads) {
+  CAPTURE(threads);
+  const GoldenBatch golden("llama3");
+  std::vector<PackedRows> batches;
+  for (const auto& [begin, end] : {std::pair<std::size_t, std::size_t>{0, 4}, {4, 8}, {1, 2}, {5, 8}, {2, 4}})
+    batches.push_back(golden.packed(begin, end));
+  auto model = open_decoder<Cpu<float>>(golden_models / "llama3", adapter);
+  const CausalLm objective{.label_smoothing = 0.1};
+  const AdamW rule;
+  const PlannedShapes shapes{.training = {shape_of(golden.packed(0, 4).host()), shape_of(golden.packed(4, 8).host())},
+                             .evaluating = {}};
+  const SessionOptions options{.threads = threads};
+  Session session(model, rule, plan_step(model, objective, rule, shapes, options), options);
+  for (Step k = 0; k < 3; ++k) {
+    CAPTURE(k);
+    const std::size_t first = k == 0 ? 0 : static_cast<std::size_t>(k) + 1, last = k == 0 ? 2 : first + 2;
+    long begun = 0, computed = 0, clipped = 0, updated = 0;
+    double denominator = 0;
+    for (std::size_t b = first; b < last; ++b) denominator += static_cast<double>(batches[b].count());
+    begun = allocations_of([&] { begin_step(session, model, k, denominator); });
+    for (std::size_t b = first; b < last; ++b)
+      computed += allocations_of([&] { forward_backward(session, model, objective, batches[b].host()); });
+    clipped = allocations_of([&] { clip_gradients(session, model, 1.0); });
+    updated = allocations_of([&] { update(session, model, rule, 1e-3); });
+    if (k == 0) continue;
+    CHECK(begun == 0);
+    CHECK(computed == 0);
+    CHECK(clipped == 0);
+    CHECK(updated == 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("no allocation: the count sees vectors, strings and aligned memory") {
+  CHECK(allocations_of([] { std::vector<int> v(100); }) > 0);
+  CHECK(allocations_of([] { std::string s(100, 'x'); }) > 0);
+  struct alignas(64) Wide {
+    char bytes[64];
+  };
+  CHECK(allocations_of([] { delete new Wide(); }) > 0);
+}
+
+TEST_CASE("no allocation: with LoRA, steps allocate nothing after the first") {
+  for (const int threads : {1, 2}) {
+    check_steps(Lora<>{.rank = 3}, threads);
+    check_steps(Lora<>{.rank = 3, .dropout = 0.1, .modules_to_save = {"lm_head"}}, threads);
+  }
+}
+
+TEST_CASE("no allocation: with full fine-tuning, steps allocate nothing after the first") {
+  for (const int threads : {1, 2}) check_steps(Full{}, threads);
+}
