@@ -46,35 +46,36 @@ inline Place place_of(std::string_view text, std::size_t offset, Index first_lin
           1 + static_cast<Index>(std::count_if(line.begin(), line.end(), starts_character))};
 }
 
+// Tells how far the lexer has read: its own position is not part of the SAX interface. Not a member of JsonPass, so
+// that the lexer is compiled once for all events.
+struct JsonPosition {
+  using iterator_category = std::forward_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  const char* at = nullptr;
+  const char** seen = nullptr;
+
+  reference operator*() const { return *at; }
+  JsonPosition& operator++() {
+    *seen = ++at;
+    return *this;
+  }
+  JsonPosition operator++(int) {
+    const JsonPosition before = *this;
+    ++*this;
+    return before;
+  }
+  friend bool operator==(JsonPosition a, JsonPosition b) { return a.at == b.at; }
+  friend bool operator!=(JsonPosition a, JsonPosition b) { return a.at != b.at; }
+};
+
 // Receiver of nlohmann's SAX calls. Events needs: begin_object(offset), end_object(), begin_array(offset), end_array(),
 // key(std::string&, offset) and scalar(Json&&, offset).
 template <class Events>
 class JsonPass {
-  // Tells how far the lexer has read: its own position is not part of the SAX interface.
-  struct Reading {
-    using iterator_category = std::forward_iterator_tag;
-    using value_type = char;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const char*;
-    using reference = const char&;
-
-    const char* at = nullptr;
-    const char** seen = nullptr;
-
-    reference operator*() const { return *at; }
-    Reading& operator++() {
-      *seen = ++at;
-      return *this;
-    }
-    Reading operator++(int) {
-      const Reading before = *this;
-      ++*this;
-      return before;
-    }
-    friend bool operator==(Reading a, Reading b) { return a.at == b.at; }
-    friend bool operator!=(Reading a, Reading b) { return a.at != b.at; }
-  };
-
   static constexpr std::size_t no_key = std::numeric_limits<std::size_t>::max();
 
   struct Level {
@@ -100,8 +101,8 @@ class JsonPass {
     const std::size_t zero = text_.find('\0');
     if (zero != std::string_view::npos) fail_at(zero, "json.syntax", "not valid JSON: a zero byte");
     const char* const end = text_.data() + text_.size();
-    Json::sax_parse(Reading{text_.data(), &seen_}, Reading{end, &seen_}, this, Json::input_format_t::json, true,
-                    options_.comments == Comments::allowed);
+    Json::sax_parse(JsonPosition{text_.data(), &seen_}, JsonPosition{end, &seen_}, this, Json::input_format_t::json,
+                    true, options_.comments == Comments::allowed);
   }
 
   // 'source:line:column: messages[1].content: what'
