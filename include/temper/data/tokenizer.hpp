@@ -236,7 +236,10 @@ class Tokenizer {
   void read_added_tokens(const Json& rest, std::string_view source) {
     const TokenizerPart root(rest, "the file", source);
     std::vector<AddedToken> tokens;
-    if (root.find("added_tokens")) {
+    if (const Json* const list = root.find("added_tokens")) {
+      require(list->size() <= AddedTokens::max_tokens, Fault::data, "tokenizer.too_large",
+              "{}: added_tokens has {} entries; expected at most {}", printable(source), list->size(),
+              AddedTokens::max_tokens);
       for (const TokenizerPart& part : root.parts("added_tokens")) {
         const bool special = part.flag("special", false);
         AddedToken token{part.text("content"),

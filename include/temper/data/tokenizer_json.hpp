@@ -84,9 +84,9 @@ class TokenizerFileReader {
 
   void scalar(Json&& value, std::size_t offset) {
     if (taking_ == Taking::vocabulary) {
-      const bool fits =
-          value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() < 1u << 31);
-      file_.vocabulary.add(std::move(key_), fits ? value.get<std::int64_t>() : -1, source_);
+      if (!value.is_number_integer()) wrong_shape();
+      const bool huge = value.is_number_unsigned() && value.get<std::uint64_t>() >> 63 != 0;
+      file_.vocabulary.add(std::move(key_), huge ? INT64_MAX : value.get<std::int64_t>(), source_);
     } else if (taking_ == Taking::merges) {
       if (!value.is_string()) wrong_shape();
       std::string& text = value.get_ref<std::string&>();
