@@ -31,9 +31,10 @@ std::string pieces(const AddedTokens& tokens, AddedTokenStage stage, std::string
 
 void check(std::vector<AddedToken> list, const Rows& rows) {
   const AddedTokens tokens(std::move(list), Normalization::none);
-  for (const auto& [text, expected] : rows) {
+  for (const auto& row : rows) {
+    const std::string& text = row.first;
     CAPTURE(text);
-    CHECK(pieces(tokens, AddedTokenStage::as_written, text) == expected);
+    CHECK(pieces(tokens, AddedTokenStage::as_written, text) == row.second);
   }
 }
 

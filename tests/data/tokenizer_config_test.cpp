@@ -108,11 +108,11 @@ TEST_CASE("tokenizer_config: files that lie are refused by name") {
       {{generation_file, R"({"eos_token_id": 1.5})"}, "the file.eos_token_id is 1.5"},
       {{generation_file, many + "]}"}, "the file.eos_token_id is [1,1,"},
   };
-  for (const auto& [file, part] : rows) {
-    const std::string said = refused(file);
+  for (const auto& row : rows) {
+    const std::string said = refused(row.first);
     CAPTURE(said);
-    CHECK(said.find(part) != std::string::npos);
-    CHECK(said.find(file.name) != std::string::npos);
+    CHECK(said.find(row.second) != std::string::npos);
+    CHECK(said.find(row.first.name) != std::string::npos);
     CHECK(said.size() < 600);
   }
 }

@@ -78,11 +78,11 @@ TEST_CASE("tokenizer_json: files that lie are refused with the token or merge th
       {R"({"a": 0}, "merges": [["a", {"b": 1}]])", "model.merges: entry 0 is neither"},
       {R"({"a": 0}, "merges": [{"a": "b"}])", "model.merges: entry 0 is neither"},
   };
-  for (const auto& [vocabulary, part] : rows) {
-    const std::string said = refused(R"({"model": {"vocab": )" + vocabulary + "}}");
+  for (const auto& row : rows) {
+    const std::string said = refused(R"({"model": {"vocab": )" + row.first + "}}");
     CAPTURE(said);
     CHECK(said.find("folder/tokenizer.json") != std::string::npos);
-    CHECK(said.find(part) != std::string::npos);
+    CHECK(said.find(row.second) != std::string::npos);
   }
 }
 

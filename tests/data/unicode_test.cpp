@@ -84,7 +84,7 @@ TEST_CASE("unicode: each maximal part of a character that is not one becomes U+F
       {"\xf0\x9f\xf0\x9f\x98\x80", mark + "\xf0\x9f\x98\x80"},
       {"\xc0\x80", mark + mark},
   };
-  for (const auto& [bytes, text] : rows) CHECK(replace_invalid_utf8(bytes) == text);
+  for (const auto& row : rows) CHECK(replace_invalid_utf8(row.first) == row.second);
 }
 
 TEST_CASE("unicode: white space is the property's 25 characters, digits are those of category N") {
