@@ -155,3 +155,14 @@ TEST_CASE("lora: a rank that is no rank of the matrix is refused") {
   for (const Index rank : {-1, 0, 4}) CHECK(code_of([&] { made(bench, {.rank = rank}, {3, 9}); }) == "lora.rank");
   CHECK(code_of([&] { made(bench, {.rank = 3}, {3, 9}); }) == "none");
 }
+
+TEST_CASE("lora: a name that no module has is refused, with the setting that names it") {
+  const ModuleNames modules{.all = {q_proj, k_proj, "model.norm", "lm_head"}, .projections = {q_proj, k_proj}};
+  const auto code = [&](const Lora<>& lora) { return code_of([&] { lora.check_names(modules); }); };
+  CHECK(code({}) == "none");
+  CHECK(code({.targets = {"q_proj", "self_attn.k_proj"}, .modules_to_save = {"lm_head", "norm"}}) == "none");
+  CHECK(code({.targets = {"q_proj", "q_prj"}}) == "lora.unknown_module");
+  CHECK(code({.targets = {"lm_head"}}) == "lora.unknown_module");
+  CHECK(code({.modules_to_save = {"lm_heads"}}) == "lora.unknown_module");
+  CHECK(code({.modules_to_save = {""}}) == "lora.unknown_module");
+}

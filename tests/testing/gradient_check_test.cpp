@@ -81,3 +81,39 @@ TEST_CASE("gradient check: layers made of layers pass, and the parameter's own n
             Full{}.linear<B>(build, "second", {.in = 4, .out = 3, .bias = true}), 4};
   CHECK(check_layer(pair, 5, 6, 3).largest_error < 1e-7);
 }
+
+TEST_CASE("gradient check: a wrong gradient of the input is found, and so is a path that is forgotten") {
+  using B = Cpu<double>;
+  struct WrongInput : Full::Linear<B> {
+    double factor = 1;
+    void backward(Context<B>& ctx, In<B> dy, Out<B> dx, Saved& saved) {
+      Full::Linear<B>::backward(ctx, dy, dx, saved);
+      dx.view(0, 0) *= factor;
+    }
+  };
+  Memory<B> memory(Execution::running);
+  Threads stream(1);
+  Builder<B> build(memory, stream, nullptr, 1);
+  WrongInput layer{Full{}.linear<B>(build, "p", {.in = 4, .out = 3})};
+  CHECK(check_layer(layer, 5, 4, 3).largest_error < 1e-8);
+  for (const double factor : {-1.0, 0.0, 1.001}) {
+    layer.factor = factor;
+    const GradientCheck check = check_layer(layer, 5, 4, 3);
+    CHECK(check.largest_error > 1e-5);
+    CHECK(check.where == "x");
+  }
+}
+
+TEST_CASE("gradient check: a gradient that is no number, or infinite, is found; values stay as they were") {
+  std::vector<double> values = {1, 2};
+  const std::function<double()> loss = [&] { return values[0] * values[0] + 3 * values[1]; };
+  for (const double wrong : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), 7.0}) {
+    GradientCheck check;
+    compare_gradient(check, "fine", values, std::vector<double>{2, 3}, loss);
+    CHECK(check.largest_error < 1e-9);
+    compare_gradient(check, "wrong", values, std::vector<double>{2, wrong}, loss);
+    CHECK(check.largest_error > 0.1);
+    CHECK(check.where == "wrong");
+  }
+  CHECK(values == std::vector<double>{1, 2});
+}
