@@ -89,30 +89,19 @@ class EngineOf : public Engine {
     // Pre-training may start from a folder without weights: they then come from the seed.
     if (temper::has_weights(folder) || !recipe_.is("task", "pretrain") || !recipe_.is("adapter.method", "full"))
       source_ = std::make_shared<temper::FolderWeights>(folder);
-    planned_.emplace(config_, adapter_, source_,
-                     temper::BuildOptions{.seed = options_.seed, .execution = temper::Execution::planning});
+    try {
+      planned_.emplace(config_, adapter_, source_,
+                       temper::BuildOptions{.seed = options_.seed, .execution = temper::Execution::planning});
+    } catch (const temper::Error& error) {
+      // What the model's shapes show to be wrong in the recipe is said where it stands.
+      const std::string sentence = std::string(error.what()).substr(sizeof("temper: ") - 1);
+      if (error.code() == "lora.rank") recipe_.refuse("adapter.rank", sentence);
+      if (error.code() == "decoder.tied") recipe_.refuse("adapter.modules_to_save", sentence);
+      if (error.code() != "lora.unknown_module") throw;
+      if (sentence.find("modules_to_save") != std::string::npos) recipe_.refuse("adapter.modules_to_save", sentence);
+      recipe_.refuse("adapter.targets", sentence);
+    }
     trained_ = temper::trained_elements(*planned_);
-    if constexpr (!std::is_same_v<A, temper::Full>) check_names();
-  }
-
-  // A name in the recipe that stands for nothing would be an adapter that does nothing.
-  void check_names() {
-    const auto check = [&](KeyPath key, const std::vector<std::string>& names, std::string_view ending) {
-      for (const std::string& name : names) {
-        bool found = false;
-        planned_->visit([&](const auto& p) {
-          const std::string_view parameter = p.name;
-          if (parameter.ends_with(ending))
-            found = found || temper::names_module(parameter.substr(0, parameter.size() - ending.size()), name);
-        });
-        if (!found)
-          recipe_.refuse(key,
-                         fmt::format("'{}' is no module of this model; expected names such as q_proj, v_proj{}",
-                                     temper::printable(name, 60), ending == ".weight" ? ", lm_head" : ", down_proj"));
-      }
-    };
-    check("adapter.targets", adapter_.targets, ".lora_A.weight");
-    check("adapter.modules_to_save", adapter_.modules_to_save, ".weight");
   }
 
   const Recipe recipe_;

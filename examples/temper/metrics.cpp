@@ -36,6 +36,9 @@ void MetricsFile::sync() {
 }
 
 std::string hash_of_start(const std::filesystem::path& path, std::size_t bytes) {
+  std::error_code error;
+  temper::require(std::filesystem::exists(path, error), temper::Fault::data, "run.metrics",
+                  "{}: is missing; expected what the run wrote", temper::shown_path(path));
   const temper::MappedFile file(path);
   temper::require(file.size() >= bytes, temper::Fault::data, "run.metrics",
                   "{}: has {} bytes; expected the {} that the checkpoint knows; the file was changed",

@@ -5,16 +5,12 @@
 #include <optional>
 #include <vector>
 
+#include "calendar.hpp"
 #include "recipe.hpp"
 #include "temper/data/batch_plan.hpp"
 #include "terminal.hpp"
 
 namespace temper_cli {
-
-// Today, as templates that print a date see it. A run notes it, so that going on tomorrow renders the same text.
-temper::templates::Date today();
-Json to_json(const temper::templates::Date& date);
-temper::templates::Date date_of(const Json& json);
 
 temper::DataSettings data_settings(const Recipe& recipe, const temper::templates::Date& date);
 

@@ -3,8 +3,8 @@
 
 #include <chrono>
 
+#include "calendar.hpp"
 #include "engine.hpp"
-#include "run_data.hpp"
 #include "temper/adapter/peft.hpp"
 #include "temper/backend/cpu.hpp"
 #include "temper/data/stream_decoder.hpp"
@@ -16,9 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Without an adapter the same decoder serves: no projection has this name, so none is adapted.
+// Without an adapter the same decoder serves: a new LoRA is its base, bit for bit, so one projection gets the smallest.
 temper::Lora<> adapter_of(const GenerateOptions& options) {
-  if (options.adapter.empty()) return {.rank = 1, .targets = {"no projection"}};
+  if (options.adapter.empty()) return {.rank = 1, .targets = {"model.layers.0.self_attn.q_proj"}};
   temper::require(fs::exists(options.adapter), temper::Fault::usage, "generate.adapter",
                   "{}: no such folder; expected a PEFT adapter's folder", temper::shown_path(options.adapter));
   temper::require(fs::exists(fs::path(options.adapter) / "adapter_config.json"), temper::Fault::data,

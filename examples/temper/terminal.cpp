@@ -67,6 +67,8 @@ Reporter::~Reporter() { clear_bar(); }
 void Reporter::log_to(const std::filesystem::path& file) {
   log_ = temper::Descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666));
   if (log_.number() < 0) temper::fail_to_write(file, 0, errno);
+  write_all(log_.number(), said_);
+  said_.clear();
 }
 
 void Reporter::say(std::string_view line) { show(line, ""); }
@@ -81,7 +83,12 @@ void Reporter::show(std::string_view line, std::string_view colour) {
 }
 
 void Reporter::log(std::string_view line) {
-  if (log_.number() >= 0) write_all(log_.number(), std::string(line) + "\n");
+  const std::string text = std::string(line) + "\n";
+  if (log_.number() >= 0) {
+    write_all(log_.number(), text);
+  } else {
+    said_ += text;
+  }
 }
 
 void Reporter::clear_bar() {

@@ -41,7 +41,7 @@ class Reporter {
   Reporter(const Reporter&) = delete;
   Reporter& operator=(const Reporter&) = delete;
 
-  // From here on what is said is appended to this file too.
+  // What was said and will be said is appended to this file too.
   void log_to(const std::filesystem::path& file);
 
   void say(std::string_view line);
@@ -56,6 +56,7 @@ class Reporter {
 
   Screen screen_;
   temper::Descriptor log_;
+  std::string said_;  // before there was a log
   bool bar_shown_ = false;
   std::optional<std::chrono::steady_clock::time_point> last_bar_, last_line_;
 };

@@ -73,12 +73,10 @@ int go_on(RunFolder& run, const fs::path& shown, bool json, const std::string& r
   Reporter reporter;
   reporter.log_to(run.file("log.txt"));
   const temper::templates::Date date = date_of(run.manifest().value("date", Json()));
-  Prepared prepared = prepare(Recipe::read(run.file("recipe.json"), {}), date, reporter);
-  const Json inputs = hash_inputs(prepared.recipe);
-  const Checkpoints checkpoints(run.path(), prepared.recipe.text("checkpoint.keep"));
-  const std::optional<Checkpoint> from = checkpoints.newest();
-  const Json before = from ? from->inputs : run.manifest().value("inputs", Json::object());
-  compare_inputs(before, inputs);
+  Recipe recipe = Recipe::read(run.file("recipe.json"), {});
+  const std::optional<Checkpoint> from = Checkpoints(run.path(), recipe.text("checkpoint.keep")).newest();
+  const Json inputs = hash_inputs(recipe);
+  compare_inputs(from ? from->inputs : run.manifest().value("inputs", Json::object()), inputs);
   if (from) {
     temper::require(from->recipe_hash == recipe_hash, Fault::data, "run.recipe_changed",
                     "{}: has changed since the run began; expected what the run was started with; put it back",
@@ -87,6 +85,7 @@ int go_on(RunFolder& run, const fs::path& shown, bool json, const std::string& r
                     "run.metrics_changed", "{}: has changed since step {} was saved; expected what the run wrote",
                     temper::shown_path(run.file("metrics.jsonl")), from->progress.step);
   }
+  Prepared prepared = prepare(std::move(recipe), date, reporter);
   require_memory(prepared.plan);
   introduce(prepared, reporter);
   reporter.say(from ? fmt::format("going on after step {}", from->progress.step)

@@ -47,7 +47,7 @@ TEST_CASE("recipe: every mistake is reported at once, with file, line, column an
 })");
   const std::string file = (folder / "r.json").string();
   const auto lines = complaints(folder / "r.json");
-  CHECK(lines.size() == 12);
+  CHECK(lines.size() == 13);
   CHECK(holds(lines, "temper: " + file + ":1:1: output: is missing"));
   CHECK(holds(lines, file + ":4:12: model: "));
   CHECK(holds(lines, file + ":5:16: adapter.methd: unknown key; did you mean 'method'?"));
