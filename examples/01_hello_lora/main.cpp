@@ -95,16 +95,16 @@ int main() {
                                     "hello_lora");
   Decoder<Cpu<float>, Full> base(config, {});  // starts at random
   train(base, copied, {.peak = 3e-3, .warmup = 10, .total = 100});
-  NewFolder base_folder("hello_lora/base", Existing::replaced);
+  NewFolder base_folder("out/base", Existing::replaced);
   save_model(base, {}, base_folder.path());
   base_folder.publish();
 
-  auto model = open_decoder<Cpu<float>>("hello_lora/base", Lora<>{.rank = 16, .alpha = 32});
+  auto model = open_decoder<Cpu<float>>("out/base", Lora<>{.rank = 16, .alpha = 32});
   const double before = score(model, reversed);
   train(model, reversed, {.peak = 5e-3, .warmup = 10, .total = 100});
   const double after = score(model, reversed);
-  NewFolder adapter_folder("hello_lora/adapter", Existing::replaced);
-  save_peft(model, "hello_lora/base", adapter_folder.path());
+  NewFolder adapter_folder("out/adapter", Existing::replaced);
+  save_peft(model, "out/base", adapter_folder.path());
   adapter_folder.publish();
   // [/models]
   std::printf("words written backwards: %.0f %% before, %.0f %% after\n", 100 * before, 100 * after);

@@ -106,11 +106,11 @@ int main() {
                                     "custom_adapter");
   Decoder<Cpu<float>, Full> base(config, {});
   train(base, Answers::both, {3e-3}, 120);
-  NewFolder folder("custom_adapter/base", Existing::replaced);
+  NewFolder folder("out/base", Existing::replaced);
   save_model(base, {}, folder.path());
   folder.publish();
 
-  auto model = open_decoder<Cpu<float>>("custom_adapter/base", Ia3{});
+  auto model = open_decoder<Cpu<float>>("out/base", Ia3{});
   const double before = score(model);
   train(model, Answers::reversed, {2e-2}, 60);
   const double after = score(model);
