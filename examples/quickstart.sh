@@ -69,7 +69,7 @@ train finetune "$here/finetune.json" "$base/model.safetensors" --set model="$bas
 say() {  # prompt, options: the answer on one line, with an ellipsis where the model did not stop by itself
   local prompt=$1 answer
   shift
-  answer=$("$temper" generate --model "$base" "$@" --prompt "$prompt" --max-new-tokens 24 --json)
+  answer=$("$temper" generate --model "$base" "$@" --prompt "$prompt" --temperature 0.6 --max-new-tokens 24 --json) || return
   sed -E 's/^\{"text": ?"(([^"\\]|\\.)*)".*"stopped": ?(true|false).*/\3 \1/; s/\\n/ /g; s/\\(.)/\1/g; s/^true //; s/^false (.*)/\1 .../; s/  +/ /g' <<<"$answer"
 }
 
@@ -90,13 +90,13 @@ table() {
       for (i = 1; i <= n; i++) printf "%-26s  %-36s  %s\n", i <= n1 ? a[i] : "", i <= n2 ? b[i] : "", i <= n3 ? c[i] : ""
     }'
 }
-{
-  printf 'QUESTION\tBEFORE (pre-trained)\tAFTER (fine-tuned)\n'
-  while IFS= read -r prompt; do
-    question=${prompt#\* }
-    printf '%s\t%s\t%s\n' "$prompt" "$(say "$question")" "$(say "$question" --adapter "$adapter")"
-  done <"$here/prompts.txt"
-} | table | tee "$results/answers.txt"
+answers=$'QUESTION\tBEFORE (pre-trained)\tAFTER (fine-tuned)\n'
+while IFS= read -r prompt; do
+  before=$(say "${prompt#\* }")
+  after=$(say "${prompt#\* }" --adapter "$adapter")
+  answers+=$prompt$'\t'$before$'\t'$after$'\n'
+done <"$here/prompts.txt"
+printf '%s' "$answers" | table | tee "$results/answers.txt"
 echo "* asked in words that fine-tuning has not seen; ... the model did not stop by itself"
 
 # --- What it took.
