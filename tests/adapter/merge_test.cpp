@@ -63,7 +63,8 @@ TEST_CASE("merge: rank-stabilised, targeted, trained biases and saved modules ar
                                      {"qwen2", "adapter_bias_lora_only"},
                                      {"qwen2", "adapter_rslora"},
                                      {"qwen2", "adapter_targets"}}) {
-    CAPTURE(name);
+    const std::string shown_name = name;
+    CAPTURE(shown_name);
     ScratchFolder merged;
     const auto base = golden_models / family, adapter = base / name;
     merge_adapter(base, adapter, merged.path());

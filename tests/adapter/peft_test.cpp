@@ -46,8 +46,10 @@ void save(auto& model, const ScratchFolder& folder) { save_peft(model, "base", f
 
 TEST_CASE("peft: what is written has the tensors, shapes and values of PEFT's own file, in every variant") {
   for (const auto& [family, name] : recorded_adapters()) {
-    CAPTURE(family);
-    CAPTURE(name);
+    const std::string shown_family = family;
+    CAPTURE(shown_family);
+    const std::string shown_name = name;
+    CAPTURE(shown_name);
     const auto recorded = golden_models / family / name;
     auto model = open_decoder<Cpu<float>>(golden_models / family, read_peft_config(recorded));
     load_peft(model, recorded);
@@ -69,14 +71,17 @@ TEST_CASE("peft: what is written has the tensors, shapes and values of PEFT's ow
 
 TEST_CASE("peft: the configuration that is written says what PEFT's says") {
   for (const auto& [family, name] : recorded_adapters()) {
-    CAPTURE(family);
-    CAPTURE(name);
+    const std::string shown_family = family;
+    CAPTURE(shown_family);
+    const std::string shown_name = name;
+    CAPTURE(shown_name);
     const auto recorded = golden_models / family / name;
     const Json theirs = read_json(recorded / "adapter_config.json");
     const Lora<> lora = read_peft_config(recorded);
     const Json ours = peft_config(lora, theirs["base_model_name_or_path"].get<std::string>());
     for (const auto& [key, value] : ours.items()) {
-      CAPTURE(key);
+      const std::string shown_key = key;
+      CAPTURE(shown_key);
       CHECK(theirs.contains(key));
       CHECK(value == theirs[key]);
     }
@@ -144,8 +149,10 @@ TEST_CASE("peft: settings that change the arithmetic and are not known are refus
                                                              {"init_lora_weights", "corda"},
                                                              {"use_bdlora", map}};
   for (const auto& [key, value] : unknown) {
-    CAPTURE(key);
-    CAPTURE(value.dump());
+    const std::string shown_key = key;
+    CAPTURE(shown_key);
+    const std::string shown_value = value.dump();
+    CAPTURE(shown_value);
     const Thrown thrown = refused(config_with(key, value));
     CHECK(thrown.code == "peft.unknown");
     CHECK(contains(thrown.message, key));
@@ -176,8 +183,10 @@ TEST_CASE("peft: values that are none are refused, naming the key") {
                                                            {"peft_type", nullptr},
                                                            {"peft_type", 1}};
   for (const auto& [key, value] : wrong) {
-    CAPTURE(key);
-    CAPTURE(value.dump());
+    const std::string shown_key = key;
+    CAPTURE(shown_key);
+    const std::string shown_value = value.dump();
+    CAPTURE(shown_value);
     const Thrown thrown = refused(config_with(key, value));
     CHECK(thrown.code != "none");
     CHECK(thrown.fault == Fault::data);

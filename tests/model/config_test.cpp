@@ -196,7 +196,8 @@ TEST_CASE("config: wrong flags, numbers and words are refused, naming the key") 
                                                            {"partial_rotary_factor", 0.5},
                                                            {"quantization_config", {{"bits", 4}}}};
   for (const auto& [key, value] : wrong) {
-    CAPTURE(key);
+    const std::string shown_key = key;
+    CAPTURE(shown_key);
     const Thrown thrown = refused(with(llama(), key, value));
     CHECK(thrown.code.starts_with("config."));
     CHECK(contains(thrown.message, key));

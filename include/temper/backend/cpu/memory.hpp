@@ -25,8 +25,13 @@ struct Cpu {
     return memory;
   }
   static void free(void* memory) { std::free(memory); }
-  static void upload(Stream&, void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
-  static void download(Stream&, void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+  // memcpy takes no null pointers, not even for no bytes.
+  static void upload(Stream&, void* to, const void* from, std::size_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+  static void download(Stream& stream, void* to, const void* from, std::size_t bytes) {
+    upload(stream, to, from, bytes);
+  }
   static void wait(Stream&) {}
 };
 
