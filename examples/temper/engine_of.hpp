@@ -47,7 +47,6 @@ class EngineOf : public Engine {
   }
 
   void start(const temper::Plan& plan) override {
-    if (source_) source_->refuse_non_finite();
     model_.emplace(config_, adapter_, source_, temper::BuildOptions{.seed = options_.seed});
     if (recipe_.has("adapter.from")) load_adapter(recipe_.path("adapter.from"));
     session_.emplace(*model_, optimizer_, plan, options_);
@@ -101,6 +100,7 @@ class EngineOf : public Engine {
       if (sentence.find("modules_to_save") != std::string::npos) recipe_.refuse("adapter.modules_to_save", sentence);
       recipe_.refuse("adapter.targets", sentence);
     }
+    if (source_) source_->refuse_non_finite();
     trained_ = temper::trained_elements(*planned_);
   }
 

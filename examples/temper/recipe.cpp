@@ -101,7 +101,7 @@ class RecipeReader {
       broken_.push_back(name);
       return;
     }
-    for (const auto& [key, item] : value.items()) take(name + "." + key, item);
+    for (const auto& [key, item] : value.items()) take(fmt::format("{}.{}", name, key), item);
   }
 
   void take(const std::string& path, const Json& value) {

@@ -38,13 +38,16 @@ std::string kind_of(const Json& value) {
   return "is " + shown(value);
 }
 
+bool is_empty_text(const Json& value) { return value.is_string() && value.get_ref<const std::string&>().empty(); }
+
 bool all_strings(const Json& list) {
   return list.is_array() && std::all_of(list.begin(), list.end(), [](const Json& item) { return item.is_string(); });
 }
 bool all_names(const Json& list) {
-  return all_strings(list) && std::all_of(list.begin(), list.end(), [](const Json& item) { return item != ""; });
+  return all_strings(list) &&
+         std::all_of(list.begin(), list.end(), [](const Json& item) { return !is_empty_text(item); });
 }
-bool is_path(const Json& value) { return value.is_string() && value != ""; }
+bool is_path(const Json& value) { return value.is_string() && !is_empty_text(value); }
 bool is_paths(const Json& value) { return is_path(value) || (all_names(value) && !value.empty()); }
 
 std::string word_complaint(const Key& key, const Json& value) {
@@ -128,7 +131,7 @@ std::string complaint(const Key& key, const Json& value) {
     case Kind::text:
       return value.is_string() ? "" : wrong();
     case Kind::path:
-      return is_path(value) ? "" : value == "" ? "is empty; expected a path" : wrong();
+      return is_path(value) ? "" : is_empty_text(value) ? "is empty; expected a path" : wrong();
     case Kind::paths:
       return is_paths(value) ? "" : value.is_array() && value.empty() ? "the list is empty; expected a path" : wrong();
     case Kind::validation:

@@ -96,6 +96,26 @@ TEST_CASE("train: a folder that is not empty is refused, and replaced when force
   CHECK(fs::exists(tiny / "model" / "model.safetensors"));
 }
 
+TEST_CASE("train: an adapter is gone on from; what the recipe says must agree with it") {
+  TinyRun tiny;
+  REQUIRE(train(tiny).code == 0);
+  tiny.recipe["adapter"] = {{"from", "run/adapter"}};
+  tiny.recipe["output"] = "second";
+  const Finished second = train(tiny, {"--json"});
+  INFO(second.err);
+  REQUIRE(second.code == 0);
+  const Json settled = Json::parse(read_text(tiny / "second" / "recipe.json"))["adapter"];
+  CHECK(settled["rank"] == 4);
+  CHECK(settled["alpha"] == 8);
+  const Finished first{0, read_text(tiny / "run" / "metrics.jsonl"), ""};
+  CHECK(Json::parse(second.lines()[0])["training/loss"] < Json::parse(first.lines()[0])["training/loss"]);
+  tiny.recipe["adapter"]["rank"] = 8;
+  tiny.recipe["output"] = "third";
+  const Finished third = train(tiny);
+  CHECK(third.code == 2);
+  CHECK(third.err.find("adapter.rank: is 8 but") != std::string::npos);
+}
+
 TEST_CASE("train: the whole model becomes a folder of its own") {
   TinyRun tiny(8);
   tiny.recipe["adapter"] = {{"method", "full"}};
@@ -182,6 +202,13 @@ TEST_CASE("train: files that are bad end with 76, before a run's folder is made"
     TinyRun tiny;
     write_text(tiny / "model" / "model.safetensors", read_text(tiny / "model" / "model.safetensors").substr(0, 3000));
     refused(tiny, "model.safetensors");
+  }
+  {
+    TinyRun tiny;  // the last four bytes are a weight of the final norm
+    std::string weights = read_text(tiny / "model" / "model.safetensors");
+    weights.replace(weights.size() - 4, 4, std::string("\0\0\xc0\x7f", 4));
+    write_text(tiny / "model" / "model.safetensors", weights);
+    refused(tiny, "'model.norm.weight': element 31 is NaN");
   }
   {
     TinyRun tiny;
