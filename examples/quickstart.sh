@@ -70,7 +70,7 @@ say() {  # prompt, options: the answer on one line, with an ellipsis where the m
   local prompt=$1 answer
   shift
   answer=$("$temper" generate --model "$base" "$@" --prompt "$prompt" --temperature 0.6 --max-new-tokens 24 --json) || return
-  sed -E 's/^\{"text": ?"(([^"\\]|\\.)*)".*"stopped": ?(true|false).*/\3 \1/; s/\\n/ /g; s/\\(.)/\1/g; s/^true //; s/^false (.*)/\1 .../; s/  +/ /g' <<<"$answer"
+  sed -E 's/^\{"text": ?"(([^"\\]|\\.)*)".*"stopped": ?(true|false).*/\3 \1/; s/\\n/ /g; s/\\(.)/\1/g; s/^true //; s/^false (.*)/\1.../; s/  +/ /g; s/ \.\.\.$/.../' <<<"$answer"
 }
 
 section "5/5  The same questions, before and after"
@@ -85,9 +85,14 @@ table() {
       return count
     }
     {
-      n1 = wrap($1, 26, a); n2 = wrap($2, 36, b); n3 = wrap($3, 30, c)
+      n1 = wrap($1, 26, a); n2 = wrap($2, 38, b); n3 = wrap($3, 28, c)
       n = n1 > n2 ? n1 : n2; if (n3 > n) n = n3
-      for (i = 1; i <= n; i++) printf "%-26s  %-36s  %s\n", i <= n1 ? a[i] : "", i <= n2 ? b[i] : "", i <= n3 ? c[i] : ""
+      for (i = 1; i <= n; i++) {
+        line = sprintf("%-26s  %-38s  %s", i <= n1 ? a[i] : "", i <= n2 ? b[i] : "", i <= n3 ? c[i] : "")
+        sub(/ +$/, "", line)
+        print line
+      }
+      if (NR == 1) { line = sprintf("%96s", ""); gsub(/ /, "-", line); print line }
     }'
 }
 answers=$'QUESTION\tBEFORE (pre-trained)\tAFTER (fine-tuned)\n'
@@ -97,7 +102,9 @@ while IFS= read -r prompt; do
   answers+=$prompt$'\t'$before$'\t'$after$'\n'
 done <"$here/prompts.txt"
 printf '%s' "$answers" | table | tee "$results/answers.txt"
-echo "* asked in words that fine-tuning has not seen; ... the model did not stop by itself"
+echo
+echo "*    asked in words that fine-tuning has not seen"
+echo "...  cut after 24 tokens: the model did not stop by itself"
 
 # --- What it took.
 section "Summary"
