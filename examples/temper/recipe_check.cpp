@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What the table cannot say: keys that need each other, and paths that must be there.
+#include <algorithm>
 #include <system_error>
 
 #include "recipe.hpp"
+#include "suggestion.hpp"
 
 namespace temper_cli {
 namespace {
@@ -17,6 +19,7 @@ class Checks {
     check_evaluation();
     check_quantization();
     check_training();
+    check_columns();
     check_paths();
   }
 
@@ -55,6 +58,20 @@ class Checks {
       complain("training.min_learning_rate", "is above training.learning_rate; expected at most that");
     if (recipe_.is("task", "distillation") && !recipe_.has("teacher"))
       complain("teacher", "is missing; expected the path of the teacher's folder");
+  }
+
+  void check_columns() {
+    const std::vector<std::string_view> fields = {
+        "text",     "input",  "prompt",    "completion",    "response",        "output",     "instruction",
+        "messages", "tools",  "documents", "conversations", "conversation_id", "role",       "content",
+        "name",     "system", "chosen",    "rejected",      "label",           "tool_calls", "tool_call_id"};
+    for (const auto& [field, column] : recipe_.value("data.columns").items()) {
+      if (std::find(fields.begin(), fields.end(), field) != fields.end()) continue;
+      const std::string near = nearest_word(field, fields);
+      complain("data.columns",
+               fmt::format("'{}' is no field of ours{}; expected one of {}", temper::printable(field, 60),
+                           near.empty() ? "" : fmt::format("; did you mean '{}'?", near), fmt::join(fields, ", ")));
+    }
   }
 
   void check_paths() {

@@ -59,6 +59,22 @@ TEST_CASE("preview: rows in training order with the tokens that are learned") {
   CHECK(learned == "red");
 }
 
+TEST_CASE("preview: columns are mapped, and a field that is not ours is a mistake") {
+  TinyRun tiny;
+  write_text(tiny / "train.jsonl", "{\"q\": \"a\", \"a\": \"b\"}\n");
+  const std::string recipe = tiny.write_recipe().string();
+  const Finished mapped = run_program(
+      {"preview", recipe, "--json", "--set", "data.columns.prompt=q", "--set", "data.columns.completion=a"});
+  INFO(mapped.err);
+  REQUIRE(mapped.code == 0);
+  CHECK(mapped.json()["text"].get<std::string>().find("### User:\na\n\n### Assistant:\nb<|end|>") == 0);
+  const Finished mistyped = run_program({"preview", recipe, "--set", "data.columns.promt=q"});
+  CHECK(mistyped.code == 2);
+  CHECK(mistyped.err.find("--set: data.columns: 'promt' is no field of ours; did you mean 'prompt'?") !=
+        std::string::npos);
+  CHECK(run_program({"preview", recipe}).code == 76);
+}
+
 TEST_CASE("plan: the holders sum to the peak") {
   TinyRun tiny;
   const Finished finished = run_program({"plan", tiny.write_recipe().string(), "--json"});
