@@ -41,10 +41,10 @@ build_seconds=$((SECONDS - started))
 echo "$("$temper" --version), built in $build_seconds s: $(short_path "$temper")"
 
 # --- Training. A run is made again only when something it was made from has changed.
-train() {  # name, recipe, what else it is made from, options of temper train
-  local name=$1 recipe=$2 others=$3 inputs
+train() {  # name, recipe, the weights that it starts from or an empty file, options of temper train
+  local name=$1 recipe=$2 weights=$3 inputs
   shift 3
-  inputs=$("$temper" --version; printf '%s\n' "$@"; cat "$recipe" "$here"/*.jsonl "$here"/model/* $others | sha256sum)
+  inputs=$("$temper" --version; printf '%s\n' "$@"; cat "$recipe" "$here"/*.jsonl "$here"/model/* "$weights" | sha256sum)
   if [ "$(cat "$results/$name.inputs" 2>/dev/null)" = "$inputs" ] && grep -q '"state": *"completed"' "$results/$name/run.json"; then
     echo "is there from an earlier time: $(short_path "$results/$name")"
     return
@@ -60,7 +60,7 @@ fewer=()
 [ "$fast" = 0 ] || fewer=(--set training.max_steps=10)
 
 section "3/5  Pre-training: a Llama of 2 million parameters reads Pride and Prejudice"
-train pretrain "$here/pretrain.json" "" "${fewer[@]}"
+train pretrain "$here/pretrain.json" /dev/null "${fewer[@]}"
 
 section "4/5  Fine-tuning: LoRA learns to answer questions about it"
 train finetune "$here/finetune.json" "$base/model.safetensors" --set model="$base" "${fewer[@]}"
@@ -70,7 +70,7 @@ say() {  # prompt, options: the answer on one line, with an ellipsis where the m
   local prompt=$1 answer
   shift
   answer=$("$temper" generate --model "$base" "$@" --prompt "$prompt" --temperature 0.6 --max-new-tokens 24 --json) || return
-  sed -E 's/^\{"text": ?"(([^"\\]|\\.)*)".*"stopped": ?(true|false).*/\3 \1/; s/\\n/ /g; s/\\(.)/\1/g; s/^true //; s/^false (.*)/\1.../; s/  +/ /g; s/ \.\.\.$/.../' <<<"$answer"
+  sed -E 's/^\{"text": ?"(([^"\\]|\\.)*)".*"stopped": ?(true|false).*/\3 \1/; s/\\n/ /g; s/\\u[0-9a-f]{4}/?/g; s/\\(.)/\1/g; s/^true //; s/^false (.*)/\1.../; s/  +/ /g; s/ \.\.\.$/.../' <<<"$answer"
 }
 
 section "5/5  The same questions, before and after"
