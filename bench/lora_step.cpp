@@ -63,7 +63,8 @@ class RandomWeights : public WeightSource {
       state_ = state_ * 6364136223846793005u + 1442695040888963407u;
       const float uniform = static_cast<float>(state_ >> 40) * 0x1p-23f - 1;
       const float value = name.find("norm") != std::string::npos ? 1 + uniform * 0.02f : uniform * width;
-      if (element_ == Element::f32) std::memcpy(data.get() + 4 * i, &value, 4);
+      if (element_ == Element::f32)
+        std::memcpy(data.get() + 4 * i, &value, 4);
       else {
         const bf16 narrow = to_bf16(value);
         std::memcpy(data.get() + 2 * i, &narrow, 2);
@@ -78,9 +79,11 @@ class RandomWeights : public WeightSource {
 };
 
 Config qwen_half_billion(Index layers) {
-  const Json json = {{"model_type", "qwen2"}, {"vocab_size", 151936}, {"hidden_size", 896}, {"num_hidden_layers", layers},
-                     {"num_attention_heads", 14}, {"num_key_value_heads", 2}, {"intermediate_size", 4864},
-                     {"max_position_embeddings", 32768}, {"rope_theta", 1e6}, {"tie_word_embeddings", true},
+  const Json json = {{"model_type", "qwen2"},     {"vocab_size", 151936},
+                     {"hidden_size", 896},        {"num_hidden_layers", layers},
+                     {"num_attention_heads", 14}, {"num_key_value_heads", 2},
+                     {"intermediate_size", 4864}, {"max_position_embeddings", 32768},
+                     {"rope_theta", 1e6},         {"tie_word_embeddings", true},
                      {"rms_norm_eps", 1e-6}};
   return read_config(json, "qwen2.5-0.5b");
 }
@@ -140,16 +143,18 @@ int main(int argc, char** argv) {
   auto operations = session.context().operations();
   std::sort(operations.begin(), operations.end(), [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
   for (const OperationTotal& o : operations)
-    std::fprintf(stderr, "  %-26s %6lld calls  %9.2f ms a step  %7.1f GFLOP/s  %6.1f GB/s\n", std::string(o.name).c_str(),
-                 static_cast<long long>(o.calls / steps), 1e3 * o.seconds / static_cast<double>(steps),
-                 1e-9 * o.cost.flops / o.seconds, 1e-9 * o.cost.bytes / o.seconds);
+    std::fprintf(stderr, "  %-26s %6lld calls  %9.2f ms a step  %7.1f GFLOP/s  %6.1f GB/s\n",
+                 std::string(o.name).c_str(), static_cast<long long>(o.calls / steps),
+                 1e3 * o.seconds / static_cast<double>(steps), 1e-9 * o.cost.flops / o.seconds,
+                 1e-9 * o.cost.bytes / o.seconds);
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   const double median = seconds[seconds.size() / 2];
-  std::printf("{\"program\": \"temper\", \"weights\": \"%s\", \"threads\": %d, \"seconds_per_step\": %.4f, "
-              "\"fastest\": %.4f, \"slowest\": %.4f, \"tokens_per_second\": %.1f, \"planned_bytes\": %zu, "
-              "\"allocated_bytes\": %zu, \"peak_rss_bytes\": %ld, \"loss\": %.6f}\n",
-              narrow ? "bf16" : "f32", threads, median, seconds.front(), seconds.back(),
-              static_cast<double>(tokens.size()) / median, plan.peak_bytes(), session.allocated_bytes(),
-              usage.ru_maxrss * 1024L, loss.mean());
+  std::printf(
+      "{\"program\": \"temper\", \"weights\": \"%s\", \"threads\": %d, \"seconds_per_step\": %.4f, "
+      "\"fastest\": %.4f, \"slowest\": %.4f, \"tokens_per_second\": %.1f, \"planned_bytes\": %zu, "
+      "\"allocated_bytes\": %zu, \"peak_rss_bytes\": %ld, \"loss\": %.6f}\n",
+      narrow ? "bf16" : "f32", threads, median, seconds.front(), seconds.back(),
+      static_cast<double>(tokens.size()) / median, plan.peak_bytes(), session.allocated_bytes(),
+      usage.ru_maxrss * 1024L, loss.mean());
 }
