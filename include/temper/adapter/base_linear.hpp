@@ -13,14 +13,18 @@ enum class Trains { nothing, weight, bias, weight_and_bias };
 template <class B>
 struct BaseLinear {
   using Act = typename B::Activation;
-  FrozenLinear<B> frozen;                  // what is not trained; the other half is empty
+  FrozenLinear<B> frozen;  // what is not trained; the other half is empty
   std::optional<Parameter<B>> weight, bias;
 
   void forward(Context<B>& ctx, In<B> x, Out<B> y) const {
-    if (weight) matmul(ctx, y, x, DenseMatrix<B>(weight->value));
-    else matmul(ctx, y, x, frozen.weight);
-    if (bias) add_row(ctx, y.view, vector_of(*bias));
-    else if (!frozen.bias.empty()) add_row(ctx, y.view, frozen.bias);
+    if (weight)
+      matmul(ctx, y, x, DenseMatrix<B>(weight->value));
+    else
+      matmul(ctx, y, x, frozen.weight);
+    if (bias)
+      add_row(ctx, y.view, vector_of(*bias));
+    else if (!frozen.bias.empty())
+      add_row(ctx, y.view, frozen.bias);
   }
   void backward(Context<B>& ctx, In<B> dy, Out<B> dx, In<B> x) {
     if (bias) sum_rows(ctx, onto(flat(bias->gradient)), dy);

@@ -5,8 +5,8 @@
 
 namespace temper {
 
-// One document of a packed batch: its queries, and the keys that they may see. The last query stands at the last key, so a
-// document that is read whole has equal ranges, and one token of a cached one has a single query and all its keys.
+// One document of a packed batch: its queries, and the keys that they may see. The last query stands at the last key,
+// so a document that is read whole has equal ranges, and one token of a cached one has a single query and all its keys.
 struct AttentionSpan {
   Index query_begin, query_end, key_begin, key_end;
 };

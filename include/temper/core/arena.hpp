@@ -3,8 +3,8 @@
 //
 //   0 |== keep: what backward will need ==>        <== scratch of the innermost scope ==| size
 //
-// Forward pushes on the left in order and backward pops in reverse, so a stack suffices: no free list, no fragmentation.
-// Planning uses an arena of imaginary bytes: the same pushes and pops, no memory behind them.
+// Forward pushes on the left in order and backward pops in reverse, so a stack suffices: no free list, no
+// fragmentation. Planning uses an arena of imaginary bytes: the same pushes and pops, no memory behind them.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -53,10 +53,11 @@ class Arena {
   // Integers, not pointers: an imaginary arena has no object that a pointer could point into.
   void* address(std::size_t offset) const { return reinterpret_cast<void*>(base_ + offset); }
   void check(std::size_t bytes) const {
-    require(bytes <= top_ - bottom_ && rounded(bytes) <= top_ - bottom_, Fault::out_of_memory, "arena.full",
-            "the step's arena of {} bytes is full: {} kept, {} scratch, {} more wanted; the step does more than what was "
-            "planned; plan it with the largest batch that it will see",
-            bytes_, bottom_, bytes_ - top_, bytes);
+    require(
+        bytes <= top_ - bottom_ && rounded(bytes) <= top_ - bottom_, Fault::out_of_memory, "arena.full",
+        "the step's arena of {} bytes is full: {} kept, {} scratch, {} more wanted; the step does more than what was "
+        "planned; plan it with the largest batch that it will see",
+        bytes_, bottom_, bytes_ - top_, bytes);
   }
   void note() {
     const std::size_t used = bottom_ + (bytes_ - top_);

@@ -8,9 +8,9 @@
 
 namespace temper {
 
-using Index = std::ptrdiff_t;    // sizes and positions: signed, so that differences are safe
-using Step = std::int64_t;       // optimizer steps, counted from 0
-using TokenId = std::int32_t;    // a row of the embedding table
+using Index = std::ptrdiff_t;  // sizes and positions: signed, so that differences are safe
+using Step = std::int64_t;     // optimizer steps, counted from 0
+using TokenId = std::int32_t;  // a row of the embedding table
 
 // Storage formats. Arithmetic is never done in them on the CPU: they are widened to the backend's Activation first.
 struct bf16 {

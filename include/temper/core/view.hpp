@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A pointer with a shape, row-major and contiguous. The backend stands in the type, so that host and device memory cannot
-// be mixed up; a view owns nothing.
+// A pointer with a shape, row-major and contiguous. The backend stands in the type, so that host and device memory
+// cannot be mixed up; a view owns nothing.
 #pragma once
 #include <array>
 #include <type_traits>
@@ -17,8 +17,8 @@ struct View {
   constexpr View() = default;
   constexpr View(T* pointer, std::array<Index, std::size_t{Rank}> extents) : data(pointer), shape(extents) {}
 
-  // A converting constructor rather than a conversion operator: nvcc warns about the latter. A template, because it must
-  // not stand in for the copy constructor.
+  // A converting constructor rather than a conversion operator: nvcc warns about the latter. A template, because it
+  // must not stand in for the copy constructor.
   template <class U>
   constexpr View(const View<B, U, Rank>& other) requires(std::is_same_v<const U, T>)
       : data(other.data), shape(other.shape) {}
@@ -47,10 +47,14 @@ struct View {
 
 // The same elements under another shape.
 template <class B, class T, int Rank>
-constexpr View<B, T, 1> flat(View<B, T, Rank> v) { return {v.data, {v.size()}}; }
+constexpr View<B, T, 1> flat(View<B, T, Rank> v) {
+  return {v.data, {v.size()}};
+}
 
 template <class B, class T, int Rank>
-constexpr View<B, T, 2> reshape(View<B, T, Rank> v, Index rows, Index cols) { return {v.data, {rows, cols}}; }
+constexpr View<B, T, 2> reshape(View<B, T, Rank> v, Index rows, Index cols) {
+  return {v.data, {rows, cols}};
+}
 
 // Where a result goes: into(v) overwrites v, onto(v) adds to it.
 template <class B, class T, int Rank>
@@ -59,9 +63,13 @@ struct Target {
   bool add = false;
 };
 template <class B, class T, int Rank>
-constexpr Target<B, T, Rank> into(View<B, T, Rank> v) { return {v, false}; }
+constexpr Target<B, T, Rank> into(View<B, T, Rank> v) {
+  return {v, false};
+}
 template <class B, class T, int Rank>
-constexpr Target<B, T, Rank> onto(View<B, T, Rank> v) { return {v, true}; }
+constexpr Target<B, T, Rank> onto(View<B, T, Rank> v) {
+  return {v, true};
+}
 
 // What layers pass to each other: activations of the backend's own precision, [tokens, width].
 template <class B>

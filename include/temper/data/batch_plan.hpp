@@ -29,7 +29,7 @@ class EpochPlan {
       : dataset_(&dataset), settings_(settings) {
     const Index count = std::ssize(dataset.rows);
     const RowOrder order(settings.shuffle == Shuffle::on ? RowOrder::Kind::shuffled : RowOrder::Kind::as_filed, count,
-                      settings.seed, epoch);
+                         settings.seed, epoch);
     std::vector<Index> rows(static_cast<std::size_t>(count)), lengths(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {
       rows[i] = order[static_cast<Index>(i)];

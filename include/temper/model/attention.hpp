@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Self-attention of a decoder block: q, k, v projections, norms of query and key heads where the family has them (Qwen3),
-// rotary embedding, causal attention within each document, output projection.
+// Self-attention of a decoder block: q, k, v projections, norms of query and key heads where the family has them
+// (Qwen3), rotary embedding, causal attention within each document, output projection.
 #pragma once
 #include <cmath>
 #include <optional>
@@ -18,13 +18,13 @@ struct SelfAttention {
   struct Saved {
     typename Linear::Saved query, key, value, output;
     typename Norm<B>::Saved query_norm, key_norm;
-    Matrix queries, keys, values;            // after norm and rotary: [T, H C], [T, K C], [T, K C]
-    Matrix mixed, lse;                       // attention's result [T, H C] and log-sum-exp [T, H]
+    Matrix queries, keys, values;  // after norm and rotary: [T, H C], [T, K C], [T, K C]
+    Matrix mixed, lse;             // attention's result [T, H C] and log-sum-exp [T, H]
   };
   Linear query, key, value, output;
   std::optional<Norm<B>> query_norm, key_norm;
   AttentionShape shape{};
-  Index layer = 0;                           // which matrices of the cache are this layer's
+  Index layer = 0;  // which matrices of the cache are this layer's
 
   void forward(Context<B>& ctx, In<B> x, Out<B> y, const TokenBatch<B>& batch, Saved& saved) {
     const Index tokens = x.rows();
@@ -111,7 +111,9 @@ SelfAttention<B, A> self_attention(Builder<B>& build, const A& adapter, const st
       .output = adapter.template linear<B>(build, path + ".o_proj", {q, d, config.output_bias}),
       .query_norm = {},
       .key_norm = {},
-      .shape = {.heads = config.heads, .kv_heads = config.kv_heads, .width = config.head_width,
+      .shape = {.heads = config.heads,
+                .kv_heads = config.kv_heads,
+                .width = config.head_width,
                 .scale = 1 / std::sqrt(static_cast<double>(config.head_width)),
                 .window = config.windows[static_cast<std::size_t>(layer)]},
       .layer = layer};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One block on the residual stream: x += attention(norm(x)), then x += feed_forward(norm(x)). Each sum is a new view, since
-// the norms' backward needs the stream as it was.
+// One block on the residual stream: x += attention(norm(x)), then x += feed_forward(norm(x)). Each sum is a new view,
+// since the norms' backward needs the stream as it was.
 #pragma once
 #include "temper/model/attention.hpp"
 #include "temper/model/feed_forward.hpp"
@@ -16,7 +16,7 @@ struct Block {
     typename SelfAttention<B, A>::Saved attention;
     typename FeedForward<B, A>::Saved feed_forward;
   };
-  std::string path;                          // model.layers.3
+  std::string path;  // model.layers.3
   Norm<B> attention_norm, feed_forward_norm;
   SelfAttention<B, A> attention;
   FeedForward<B, A> feed_forward;
@@ -57,11 +57,12 @@ struct Block {
 
 template <class B, class A>
 Block<B, A> block(Builder<B>& build, const A& adapter, const std::string& path, const Config& config, Index layer) {
-  return {.path = path,
-          .attention_norm = norm(build, adapter, path + ".input_layernorm", config.width, config.norm_epsilon),
-          .feed_forward_norm = norm(build, adapter, path + ".post_attention_layernorm", config.width, config.norm_epsilon),
-          .attention = self_attention(build, adapter, path + ".self_attn", config, layer),
-          .feed_forward = feed_forward(build, adapter, path + ".mlp", config)};
+  return {
+      .path = path,
+      .attention_norm = norm(build, adapter, path + ".input_layernorm", config.width, config.norm_epsilon),
+      .feed_forward_norm = norm(build, adapter, path + ".post_attention_layernorm", config.width, config.norm_epsilon),
+      .attention = self_attention(build, adapter, path + ".self_attn", config, layer),
+      .feed_forward = feed_forward(build, adapter, path + ".mlp", config)};
 }
 
 }  // namespace temper

@@ -9,7 +9,7 @@ namespace temper {
 
 template <class B>
 struct Embedding {
-  DenseMatrix<B> frozen;                     // empty where the table is trained
+  DenseMatrix<B> frozen;  // empty where the table is trained
   std::optional<Parameter<B>> trained;
 
   DenseMatrix<B> table() const { return trained ? DenseMatrix<B>(trained->value) : frozen; }
@@ -27,7 +27,8 @@ struct Embedding {
 
 template <class B, class A>
 Embedding<B> embedding(Builder<B>& build, const A& adapter, const std::string& path, Index vocabulary, Index width) {
-  if (adapter_trains(adapter, path)) return {.frozen = {}, .trained = build.trained_matrix(path + ".weight", vocabulary, width)};
+  if (adapter_trains(adapter, path))
+    return {.frozen = {}, .trained = build.trained_matrix(path + ".weight", vocabulary, width)};
   return {.frozen = build.frozen_matrix(path + ".weight", vocabulary, width), .trained = {}};
 }
 

@@ -15,7 +15,7 @@ struct FeedForward {
     View<B, Act, 2> gated, lifted, product;  // gate(x), up(x), silu(gate(x)) * up(x): [T, F]
   };
   Linear gate, up, down;
-  Index width = 0;                           // F
+  Index width = 0;  // F
 
   // [passes]
   void forward(Context<B>& ctx, In<B> x, Out<B> y, Saved& saved) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The language head and the loss as one operation over blocks of logits: the whole [S, V] is never held. Only supervised
-// positions reach the head.
+// The language head and the loss as one operation over blocks of logits: the whole [S, V] is never held. Only
+// supervised positions reach the head.
 #pragma once
 #include "temper/model/decoder.hpp"
 #include "temper/objective/objective.hpp"
@@ -10,8 +10,8 @@ namespace temper {
 // The loss of a micro-batch and, in training, dhidden [T, D] (zero where nothing is supervised). 'denominator' is the
 // number of supervised tokens (or pairs) of the whole step.
 template <class B, class O>
-Loss head_and_loss(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> hidden, View<B, typename B::Activation, 2> dhidden,
-                   const TokenBatch<B>& batch, double denominator) {
+Loss head_and_loss(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> hidden,
+                   View<B, typename B::Activation, 2> dhidden, const TokenBatch<B>& batch, double denominator) {
   using Act = typename B::Activation;
   const auto scope = ctx.scope();
   const Index supervised = batch.supervised(), width = hidden.cols();
@@ -36,7 +36,8 @@ Loss head_and_loss(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> hi
     });
   } else {
     // [seam]
-    const auto logp = scratch<Act>(ctx, supervised), lse = scratch<Act>(ctx, supervised), dlogp = scratch<Act>(ctx, supervised);
+    const auto logp = scratch<Act>(ctx, supervised), lse = scratch<Act>(ctx, supervised),
+               dlogp = scratch<Act>(ctx, supervised);
     log_probs(ctx, logp, lse, In<B>(rows), head.weight, batch.targets);
     const LogProbs<B> input{logp, batch.sequence_of, batch.documents};
     total = objective.loss(ctx, input, typename O::template Batch<B>{batch.documents / 2, denominator}, dlogp);

@@ -13,8 +13,8 @@
 //   template <class B> using Batch = PairBatch<B>;          // or an aggregate of one's own with the same two members
 //   template <class B> Loss loss(Context<B>&, LogProbs<B>, const PairBatch<B>&, View<B, Act, 1> dlogp) const;
 //
-// since the gradient with respect to the logits is always dlogp * (onehot - softmax): one head serves them all. Losses are
-// sums over what they count; the step's one denominator (rule D6) is applied once, inside, by way of the batch.
+// since the gradient with respect to the logits is always dlogp * (onehot - softmax): one head serves them all. Losses
+// are sums over what they count; the step's one denominator (rule D6) is applied once, inside, by way of the batch.
 #pragma once
 #include <cmath>
 #include <concepts>
@@ -41,8 +41,8 @@ struct Loss {
 // The log-probability of each supervised token, and whose it is.
 template <class B>
 struct LogProbs {
-  View<B, const typename B::Activation, 1> token;    // [S]
-  View<B, const std::int32_t, 1> sequence_of;        // [S] ascending
+  View<B, const typename B::Activation, 1> token;  // [S]
+  View<B, const std::int32_t, 1> sequence_of;      // [S] ascending
   Index sequences = 0;
 };
 
@@ -50,7 +50,7 @@ struct LogProbs {
 template <class B>
 struct PairBatch {
   Index pairs = 0;
-  double denominator = 1;    // pairs of the whole step
+  double denominator = 1;  // pairs of the whole step
 };
 
 template <class O>
@@ -58,15 +58,19 @@ concept GradientKnown = requires(const O& objective) {
   { objective.cross_entropy() } -> std::same_as<CrossEntropy>;
 };
 template <class O, class B>
-concept NamesItsInput = requires { typename O::template Input<B>; };
+concept NamesItsInput = requires {
+  typename O::template Input<B>;
+};
 template <class O, class B>
-concept NamesItsBatch = requires { typename O::template Batch<B>; };
+concept NamesItsBatch = requires {
+  typename O::template Batch<B>;
+};
 template <class O, class B>
 concept HasLoss = NamesItsInput<O, B> && NamesItsBatch<O, B> &&
     requires(const O& objective, Context<B>& ctx, typename O::template Input<B> input,
              const typename O::template Batch<B>& batch, View<B, typename B::Activation, 1> dlogp) {
-      { objective.loss(ctx, input, batch, dlogp) } -> std::same_as<Loss>;
-    };
+  { objective.loss(ctx, input, batch, dlogp) } -> std::same_as<Loss>;
+};
 
 template <class O, class B>
 concept Objective = GradientKnown<O> || HasLoss<O, B>;
@@ -75,12 +79,15 @@ concept Objective = GradientKnown<O> || HasLoss<O, B>;
 template <class O, class B>
 consteval bool check_objective() {
   if constexpr (!GradientKnown<O>) {
-    static_assert(NamesItsInput<O, B>, "temper: this objective does not say what it reads; add 'template <class B> using "
+    static_assert(NamesItsInput<O, B>,
+                  "temper: this objective does not say what it reads; add 'template <class B> using "
                   "Input = LogProbs<B>;' or 'CrossEntropy cross_entropy() const'; see docs/objectives.md, Input");
-    static_assert(NamesItsBatch<O, B>, "temper: this objective does not say what a batch is; add 'template <class B> using "
+    static_assert(NamesItsBatch<O, B>,
+                  "temper: this objective does not say what a batch is; add 'template <class B> using "
                   "Batch = PairBatch<B>;'; see docs/objectives.md, Batch");
     if constexpr (NamesItsInput<O, B> && NamesItsBatch<O, B>)
-      static_assert(HasLoss<O, B>, "temper: this objective needs 'template <class B> Loss loss(Context<B>&, Input<B>, const "
+      static_assert(HasLoss<O, B>,
+                    "temper: this objective needs 'template <class B> Loss loss(Context<B>&, Input<B>, const "
                     "Batch<B>&, View<B, typename B::Activation, 1> dlogp) const'; see docs/objectives.md, Loss");
   }
   return true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The seam for losses on preference pairs: reduce each sequence's log-probabilities, ask the formula once a pair, spread its
-// slopes over the tokens. Sums run in the order of tokens and pairs.
+// The seam for losses on preference pairs: reduce each sequence's log-probabilities, ask the formula once a pair,
+// spread its slopes over the tokens. Sums run in the order of tokens and pairs.
 #pragma once
 #include "temper/objective/objective.hpp"
 
@@ -34,8 +34,7 @@ Loss loss_of_pairs(Context<B>& ctx, const Formula& formula, Reduce reduce, LogPr
       slope(chosen) = term.chosen / length(chosen) / batch.denominator;
       slope(rejected) = term.rejected / length(rejected) / batch.denominator;
     }
-    for (Index t = 0; t < dlogp.size(); ++t)
-      dlogp(t) = static_cast<typename B::Activation>(slope(logp.sequence_of(t)));
+    for (Index t = 0; t < dlogp.size(); ++t) dlogp(t) = static_cast<typename B::Activation>(slope(logp.sequence_of(t)));
   });
   return total;
 }

@@ -28,8 +28,12 @@ struct AdamW {
   void update(Context<B>& ctx, Parameter<B>& p, State<B>& state, StepInfo step) const {
     const auto t = static_cast<double>(step.number + 1);
     adamw(ctx, flat(p.value), View<B, const typename B::Activation, 1>(flat(p.gradient)), state.first, state.second,
-          AdamWStep{.learning_rate = step.rate * p.rate_scale, .beta1 = beta1, .beta2 = beta2, .epsilon = epsilon,
-                    .weight_decay = p.is_matrix() ? weight_decay : 0, .correction1 = 1 - std::pow(beta1, t),
+          AdamWStep{.learning_rate = step.rate * p.rate_scale,
+                    .beta1 = beta1,
+                    .beta2 = beta2,
+                    .epsilon = epsilon,
+                    .weight_decay = p.is_matrix() ? weight_decay : 0,
+                    .correction1 = 1 - std::pow(beta1, t),
                     .correction2 = 1 - std::pow(beta2, t)},
           step.gradient_scale);
   }

@@ -6,8 +6,8 @@
 //   template <class B> State<B> state(Memory<B>&, const Parameter<B>&) const;    allocates, zeroed by the caller
 //   template <class B> void update(Context<B>&, Parameter<B>&, State<B>&, StepInfo) const;
 //
-// and State gives its tensors to a visitor, by name, so that a checkpoint can hold them. Decay is on every trained matrix
-// and on no vector.
+// and State gives its tensors to a visitor, by name, so that a checkpoint can hold them. Decay is on every trained
+// matrix and on no vector.
 #pragma once
 #include <concepts>
 #include <string_view>
@@ -19,9 +19,9 @@ namespace temper {
 
 // Of one optimizer step.
 struct StepInfo {
-  Step number = 0;             // from 0
-  double rate = 0;             // the schedule's learning rate
-  double gradient_scale = 1;   // from clipping
+  Step number = 0;            // from 0
+  double rate = 0;            // the schedule's learning rate
+  double gradient_scale = 1;  // from clipping
 };
 
 struct AnyTensorVisitor {
@@ -29,7 +29,9 @@ struct AnyTensorVisitor {
 };
 
 template <class O, class B>
-concept NamesItsState = requires { typename O::template State<B>; };
+concept NamesItsState = requires {
+  typename O::template State<B>;
+};
 template <class O, class B>
 concept MakesItsState = NamesItsState<O, B> && requires(const O& rule, Memory<B>& memory, const Parameter<B>& p) {
   { rule.state(memory, p) } -> std::same_as<typename O::template State<B>>;
@@ -37,25 +39,30 @@ concept MakesItsState = NamesItsState<O, B> && requires(const O& rule, Memory<B>
 template <class O, class B>
 concept HasUpdate = NamesItsState<O, B> &&
     requires(const O& rule, Context<B>& ctx, Parameter<B>& p, typename O::template State<B>& state, StepInfo step) {
-      { rule.update(ctx, p, state, step) } -> std::same_as<void>;
-    };
+  { rule.update(ctx, p, state, step) } -> std::same_as<void>;
+};
 template <class O, class B>
-concept StateIsVisited = NamesItsState<O, B> &&
-    requires(typename O::template State<B>& state) { state.visit(AnyTensorVisitor{}); };
+concept StateIsVisited = NamesItsState<O, B> && requires(typename O::template State<B>& state) {
+  state.visit(AnyTensorVisitor{});
+};
 
 template <class O, class B>
 concept Optimizer = MakesItsState<O, B> && HasUpdate<O, B> && StateIsVisited<O, B>;
 
 template <class O, class B>
 consteval bool check_optimizer() {
-  static_assert(NamesItsState<O, B>, "temper: this optimizer does not say what it remembers; add 'template <class B> struct "
+  static_assert(NamesItsState<O, B>,
+                "temper: this optimizer does not say what it remembers; add 'template <class B> struct "
                 "State' (it may be empty); see docs/optimizers.md, State");
   if constexpr (NamesItsState<O, B>) {
-    static_assert(MakesItsState<O, B>, "temper: this optimizer needs 'template <class B> State<B> state(Memory<B>&, const "
+    static_assert(MakesItsState<O, B>,
+                  "temper: this optimizer needs 'template <class B> State<B> state(Memory<B>&, const "
                   "Parameter<B>&) const'; see docs/optimizers.md, State");
-    static_assert(HasUpdate<O, B>, "temper: this optimizer needs 'template <class B> void update(Context<B>&, "
+    static_assert(HasUpdate<O, B>,
+                  "temper: this optimizer needs 'template <class B> void update(Context<B>&, "
                   "Parameter<B>&, State<B>&, StepInfo) const'; see docs/optimizers.md, Update");
-    static_assert(StateIsVisited<O, B>, "temper: this optimizer's State needs 'void visit(auto&& each)' that gives each "
+    static_assert(StateIsVisited<O, B>,
+                  "temper: this optimizer's State needs 'void visit(auto&& each)' that gives each "
                   "tensor with its name; see docs/optimizers.md, State");
   }
   return true;

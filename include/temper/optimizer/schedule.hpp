@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Learning rates as functions of the optimizer step, counted from 0. Values are transformers' get_scheduler's, digit for
-// digit: with warm-up, step 0 has rate 0.
+// Learning rates as functions of the optimizer step, counted from 0. Values are transformers' get_scheduler's, digit
+// for digit: with warm-up, step 0 has rate 0.
 #pragma once
 #include <algorithm>
 #include <cmath>

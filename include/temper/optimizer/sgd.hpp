@@ -28,8 +28,11 @@ struct Sgd {
   template <class B>
   void update(Context<B>& ctx, Parameter<B>& p, State<B>& state, StepInfo step) const {
     sgd(ctx, flat(p.value), View<B, const typename B::Activation, 1>(flat(p.gradient)), state.momentum,
-        SgdStep{.learning_rate = step.rate * p.rate_scale, .momentum = momentum,
-                .weight_decay = p.is_matrix() ? weight_decay : 0, .kind = kind, .first = step.number == 0},
+        SgdStep{.learning_rate = step.rate * p.rate_scale,
+                .momentum = momentum,
+                .weight_decay = p.is_matrix() ? weight_decay : 0,
+                .kind = kind,
+                .first = step.number == 0},
         step.gradient_scale);
   }
 };

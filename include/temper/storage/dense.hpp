@@ -7,10 +7,14 @@
 namespace temper {
 
 // The element tag of a C++ type.
-template <class T> constexpr Element element_of = Element::f32;
-template <> inline constexpr Element element_of<double> = Element::f64;
-template <> inline constexpr Element element_of<bf16> = Element::bf16;
-template <> inline constexpr Element element_of<f16> = Element::f16;
+template <class T>
+constexpr Element element_of = Element::f32;
+template <>
+inline constexpr Element element_of<double> = Element::f64;
+template <>
+inline constexpr Element element_of<bf16> = Element::bf16;
+template <>
+inline constexpr Element element_of<f16> = Element::f16;
 
 // A matrix that is only read: [rows, cols], of an element type known at run time.
 template <class B>
