@@ -32,7 +32,11 @@ temper=$root/build/release/temper
 started=$SECONDS
 log=$root/build/quickstart-build.log
 mkdir -p "$root/build"
-if ! (cd "$root" && cmake --preset release && cmake --build --preset release --target temper) >"$log" 2>&1; then
+echo "building; from nothing this takes two or three minutes on two cores"
+show_build() {  # on a terminal the compiler's last line stands there while it works
+  if [ -t 1 ]; then awk -v width=95 '{ printf "\r\033[K%s", substr($0, 1, width); fflush() } END { printf "\r\033[K" }'; else cat >/dev/null; fi
+}
+if ! (cd "$root" && cmake --preset release && cmake --build --preset release --target temper) 2>&1 | tee "$log" | show_build; then
   tail -n 40 "$log" >&2
   echo "quickstart: the build failed; all of its output is in $(short_path "$log")" >&2
   exit 1
