@@ -36,10 +36,13 @@ class Context {
  public:
   using Stream = typename B::Stream;
   enum class Timing { off, on };
+  static constexpr std::size_t most_operations = 64;
   enum class Checking { off, on };
 
   Context(Stream& stream, Arena& arena, std::uint64_t seed, Execution execution)
-      : stream_(&stream), arena_(&arena), seed_(seed), execution_(execution) {}
+      : stream_(&stream), arena_(&arena), seed_(seed), execution_(execution) {
+    operations_.reserve(most_operations);  // so that a name seen late, as in the first evaluation, allocates nothing
+  }
 
   Stream& stream() const { return *stream_; }
   Arena& arena() const { return *arena_; }

@@ -15,6 +15,7 @@ struct Plan {
   BytesByHolder bytes{};                     // the holders sum to the peak
   std::vector<OperationTotal> operations{};  // of the largest micro-batch: forward and backward
   Index trained_elements = 0;
+  Index most_tokens = 0, most_documents = 0;  // of a micro-batch to come
 
   std::size_t of(Holder holder) const { return bytes[static_cast<std::size_t>(holder)]; }
   std::size_t& of(Holder holder) { return bytes[static_cast<std::size_t>(holder)]; }

@@ -68,6 +68,14 @@ struct BatchStaging {
   std::vector<TokenId> targets;
   std::vector<typename B::Activation> cosines, sines, frequencies;
   std::vector<AttentionSpan> spans;
+
+  // Room for every micro-batch that is planned, so that none of them allocates.
+  void reserve(Index tokens, Index documents, Index head_width) {
+    const auto t = static_cast<std::size_t>(tokens), half = static_cast<std::size_t>(head_width / 2);
+    positions.reserve(t), rows.reserve(t), sequence_of.reserve(t), targets.reserve(t);
+    cosines.reserve(t * half), sines.reserve(t * half), frequencies.reserve(half);
+    spans.reserve(static_cast<std::size_t>(documents));
+  }
 };
 
 template <class B, class T>

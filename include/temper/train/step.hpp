@@ -47,6 +47,8 @@ Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedSh
     Arena arena = Arena::imaginary();
     Context<B> ctx(stream, arena, options.seed, Execution::planning);
     ctx.set_mode(mode);
+    plan.most_tokens = std::max(plan.most_tokens, shape.tokens);
+    plan.most_documents = std::max(plan.most_documents, shape.documents);
     const ShapedBatch batch(shape);
     run_micro_batch(ctx, staging, model, objective, batch.host(), 1);
     model.visit([&](auto& p) { (void)sum_of_squares(ctx, flat(p.gradient)); });
@@ -77,6 +79,7 @@ class Session {
       states_.push_back(optimizer.state(memory_, p));
       states_.back().visit([&](std::string_view, auto tensor) { zero(context_, tensor); });
     });
+    staging_.reserve(plan.most_tokens, plan.most_documents, model.config().head_width);
     bytes_ = model.bytes();
     for (std::size_t h = 0; h < bytes_.size(); ++h) bytes_[h] += memory_.bytes()[h];
     bytes_[static_cast<std::size_t>(Holder::workspace)] += stream_.bytes();
