@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A training loop of one's own, on the CPU, from nothing: a small decoder learns to copy a word; then LoRA teaches that
 // model, frozen, to write the word backwards.
-#include <temper/temper.hpp>
+#include "temper/temper.hpp"
 
 #include <cstdio>
 #include <string>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // An objective of one's own: SimPO (Meng et al. 2024) on preference pairs. A small decoder first learns to answer a
 // word either with itself or with its reverse; pairs that prefer the reverse then settle the matter.
-#include <temper/temper.hpp>
-#include <temper/testing/gradient_check.hpp>
+#include "temper/temper.hpp"
+#include "temper/testing/gradient_check.hpp"
 
 #include <cstdio>
 #include <string>

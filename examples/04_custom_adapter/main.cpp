@@ -2,8 +2,8 @@
 // An adapter of one's own: (IA)^3 (Liu et al. 2022), one learned factor for each output of a projection. A small
 // decoder first learns to answer a word either with itself or with its reverse; factors on that model, frozen, settle
 // the matter.
-#include <temper/temper.hpp>
-#include <temper/testing/gradient_check.hpp>
+#include "temper/temper.hpp"
+#include "temper/testing/gradient_check.hpp"
 
 #include <cstdio>
 #include <string>

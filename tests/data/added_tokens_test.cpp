@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Rows are texts and what is found in them: plain pieces as they are, tokens as <id:bytes>.
+#include "temper/data/added_tokens.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/added_tokens.hpp>
 
 #include <string>
 #include <utility>

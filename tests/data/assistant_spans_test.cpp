@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Which text of a conversation is learned: for templates with generation blocks, for those where earlier text stays as
 // it was rendered, and for those that rewrite it.
+#include "temper/data/assistant_spans.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/assistant_spans.hpp>
-#include <temper/io/file.hpp>
+#include "temper/io/file.hpp"
 
 namespace temper {
 namespace {

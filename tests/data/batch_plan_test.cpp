@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Steps and micro-batches: every row once an epoch, whole, with the next token as its target; the same from any point.
+#include "temper/data/batch_plan.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/batch_plan.hpp>
 
 #include <algorithm>
 

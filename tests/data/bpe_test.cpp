@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "temper/data/bpe.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/bpe.hpp>
 
 #include <algorithm>
 #include <random>

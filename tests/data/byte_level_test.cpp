@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "temper/data/byte_level.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/byte_level.hpp>
 
 #include <set>
 #include <string>

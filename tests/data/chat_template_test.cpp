@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The template engine against what transformers' jinja2 renders (tests/golden/template, with the script that made it),
 // its messages, its caps, and its record of who wrote what.
+#include "temper/data/chat_template.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/chat_template.hpp>
 
 #include <string>
 #include <vector>

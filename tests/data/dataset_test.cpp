@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Files to datasets: formats decided over all rows, splits, what is cut, dropped and refused, each by file and line.
+#include "temper/data/dataset.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/dataset.hpp>
 
 #include <set>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "temper/data/normalizer.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/normalizer.hpp>
 
 #include <cstdlib>
 #include <random>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The order of rows: a permutation for every size, the same for the same seed and epoch, another for others.
+#include "temper/data/order.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/order.hpp>
 
 #include <algorithm>
 #include <vector>

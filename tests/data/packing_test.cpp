@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // First-fit packing against its definition, and that nothing is lost.
+#include "temper/data/packing.hpp"
 #include <doctest/doctest.h>
-#include <temper/core/random.hpp>
-#include <temper/data/packing.hpp>
+#include "temper/core/random.hpp"
 
 #include <numeric>
 

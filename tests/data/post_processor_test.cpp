@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "temper/data/post_processor.hpp"
 #include <doctest/doctest.h>
 #include <support/refusal.hpp>
-#include <temper/data/post_processor.hpp>
 
 #include <string>
 #include <vector>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include "temper/data/pre_tokenizer.hpp"
 #include <doctest/doctest.h>
 #include <support/refusal.hpp>
-#include <temper/data/pre_tokenizer.hpp>
-#include <temper/io/json.hpp>
+#include "temper/io/json.hpp"
 
 #include <string>
 #include <utility>

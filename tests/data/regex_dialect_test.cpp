@@ -2,7 +2,7 @@
 // What each construct is rewritten to or refused as; and, through TextPattern, that what is rewritten matches what
 // Oniguruma matches where PCRE2 alone would not.
 #include <doctest/doctest.h>
-#include <temper/data/text_pattern.hpp>
+#include "temper/data/text_pattern.hpp"
 
 #include <string>
 #include <utility>

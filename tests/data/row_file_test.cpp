@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reading rows: lines and arrays, where each stands, and what is refused.
+#include "temper/data/row_file.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/row_file.hpp>
 
 namespace temper {
 namespace {

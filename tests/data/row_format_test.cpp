@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The formats of rows: telling them apart, mapped columns, what a missing, null or wrong field does.
+#include "temper/data/row_format.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/row_format.hpp>
 
 namespace temper {
 namespace {

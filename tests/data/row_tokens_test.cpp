@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Samples to ids and labels: against what transformers gives for whole conversations (tests/golden/rows), and the rules
 // for text rows, ends and cuts.
+#include "temper/data/row_tokens.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/row_tokens.hpp>
 
 #include "support/row_files.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "temper/data/stream_decoder.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/stream_decoder.hpp>
 
 #include <string>
 #include <vector>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "temper/data/text_pattern.hpp"
 #include <doctest/doctest.h>
 #include <support/refusal.hpp>
-#include <temper/data/text_pattern.hpp>
 
 #include <string>
 #include <utility>

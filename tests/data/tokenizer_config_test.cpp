@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include "temper/data/tokenizer_config.hpp"
 #include <doctest/doctest.h>
 #include <stdlib.h>
 #include <support/refusal.hpp>
-#include <temper/data/tokenizer_config.hpp>
 
 #include <filesystem>
 #include <fstream>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "temper/data/tokenizer_part.hpp"
 #include <doctest/doctest.h>
 #include <support/refusal.hpp>
-#include <temper/data/tokenizer_part.hpp>
 
 #include <string>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The tokenizer against what Hugging Face tokenizers recorded (tests/golden/tokenizer/make.py), its spans, and the
 // files it must refuse.
+#include "temper/data/tokenizer.hpp"
 #include <doctest/doctest.h>
 #include <support/refusal.hpp>
-#include <temper/data/tokenizer.hpp>
 
 #include <filesystem>
 #include <string>

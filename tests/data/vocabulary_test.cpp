@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "temper/data/vocabulary.hpp"
 #include <doctest/doctest.h>
 #include <support/refusal.hpp>
-#include <temper/data/vocabulary.hpp>
 
 #include <string>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "temper/data/word_cache.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/word_cache.hpp>
 
 #include <memory>
 #include <random>

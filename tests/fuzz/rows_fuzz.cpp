@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Any bytes as a file of rows, from lines to labels in the fallback template's text: an Error that names the file, or
 // samples whose labels lie in their text.
-#include <temper/data/row_format.hpp>
+#include "temper/data/row_format.hpp"
 
 #include <cstdint>
 #include <cstdlib>

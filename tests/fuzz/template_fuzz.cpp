@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Any bytes as a chat template, rendered over a conversation: an Error of the data or a text whose record of writers
 // and generation blocks fits it; never a hang, an overflow or exhausted memory.
-#include <temper/data/assistant_spans.hpp>
+#include "temper/data/assistant_spans.hpp"
 
 #include <cstdint>
 #include <cstdlib>

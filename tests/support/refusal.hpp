@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a call that must fail says, as one text that tests compare or search: 'code | temper: message'.
 #pragma once
-#include <temper/core/error.hpp>
+#include "temper/core/error.hpp"
 
 #include <string>
 

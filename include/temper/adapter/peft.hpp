@@ -22,54 +22,57 @@ inline std::string_view name_of(Bias bias) {
 }
 
 // What adapter_config.json says, checked; words that change the arithmetic and are not known here are refused.
-inline Lora<> read_peft_config(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "adapter_config.json";
-  const Json json = read_json(path);
-  const JsonSource source{path.string()};
+inline Lora<> read_peft_config(const Json& json, const std::string& path) {
+  const JsonSource source{path};
   const std::string type = require_string(json, "peft_type", source);
-  require(type == "LORA", Fault::data, "peft.type", "{}: peft_type is {}; expected LORA", path.string(), type);
+  require(type == "LORA", Fault::data, "peft.type", "{}: peft_type is {}; expected LORA", path, type);
   for (const char* flag : {"use_dora", "fan_in_fan_out", "use_qalora", "lora_bias"})
     require(!find_boolean(json, flag, source).value_or(false), Fault::data, "peft.unknown",
-            "{}: {} is true, which is not known here; expected false", path.string(), flag);
+            "{}: {} is true, which is not known here; expected false", path, flag);
   for (const char* pattern : {"rank_pattern", "alpha_pattern", "layers_to_transform", "exclude_modules",
                               "target_parameters", "layer_replication", "trainable_token_indices", "megatron_config",
                               "alora_invocation_tokens", "kasa_config", "use_bdlora", "velora_config"}) {
     const auto at = json.find(pattern);
-    require(at == json.end() || at->is_null() || at->empty(), Fault::data, "peft.unknown",
-            "{}: {} is set, which is not known here; expected none", path.string(), pattern);
+    require(at == json.end() || at->is_null() || *at == false || at->empty(), Fault::data, "peft.unknown",
+            "{}: {} is set, which is not known here; expected none", path, pattern);
   }
   // Other ways to begin (pissa, olora, loftq, corda) change the base's weights too, whenever PEFT loads the adapter.
   if (const auto begin = json.find("init_lora_weights"); begin != json.end() && begin->is_string())
     require(*begin == "gaussian" || *begin == "eva" || *begin == "orthogonal", Fault::data, "peft.unknown",
             "{}: init_lora_weights is {}, which changes the base's weights; expected true, false, gaussian, eva or "
             "orthogonal; convert the adapter with PEFT's save_pretrained(path_initial_model_for_weight_conversion=...)",
-            path.string(), shown_json(*begin));
+            path, shown_json(*begin));
   Lora<> lora{.rank = require_integer(json, "r", source, 1, 1 << 20),
               .alpha = find_number(json, "lora_alpha", source).value_or(8),
               .dropout = find_number(json, "lora_dropout", source).value_or(0),
               .rank_stabilized = find_boolean(json, "use_rslora", source).value_or(false)};
   require(lora.dropout >= 0 && lora.dropout < 1, Fault::data, "peft.dropout", "{}: lora_dropout is {}; expected [0, 1)",
-          path.string(), lora.dropout);
+          path, lora.dropout);
   const Json& targets = require_field(json, "target_modules", source);
   if (targets.is_string()) {
     require(targets == "all-linear", Fault::data, "peft.targets",
             "{}: target_modules is a pattern; expected a list of "
             "names or all-linear",
-            path.string());
+            path);
   } else {
     for (const Json& name : as_array(targets, "target_modules", source))
       lora.targets.push_back(as_string(name, "target_modules", source));
     require(!lora.targets.empty(), Fault::data, "peft.targets",
-            "{}: target_modules is empty; expected names of modules", path.string());
+            "{}: target_modules is empty; expected names of modules", path);
   }
   const std::string bias = find_string(json, "bias", source).value_or("none");
   require(bias == "none" || bias == "all" || bias == "lora_only", Fault::data, "peft.bias",
-          "{}: bias is '{}'; expected none, all or lora_only", path.string(), bias);
+          "{}: bias is '{}'; expected none, all or lora_only", path, bias);
   lora.bias = bias == "none" ? Bias::none : bias == "all" ? Bias::all : Bias::lora_only;
   if (const auto saved = json.find("modules_to_save"); saved != json.end() && !saved->is_null())
     for (const Json& name : as_array(*saved, "modules_to_save", source))
       lora.modules_to_save.push_back(as_string(name, "modules_to_save", source));
   return lora;
+}
+
+inline Lora<> read_peft_config(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "adapter_config.json";
+  return read_peft_config(read_json(path), path.string());
 }
 
 template <class Storage>

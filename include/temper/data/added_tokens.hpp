@@ -3,10 +3,10 @@
 // conditions single_word, lstrip and rstrip. Those that are not 'normalized' are looked for in the text as it is
 // written, the others after normalization.
 #pragma once
-#include <temper/data/normalizer.hpp>
-#include <temper/data/text_pattern.hpp>
-#include <temper/data/text_span.hpp>
-#include <temper/data/tokenizer_part.hpp>
+#include "temper/data/normalizer.hpp"
+#include "temper/data/text_pattern.hpp"
+#include "temper/data/text_span.hpp"
+#include "temper/data/tokenizer_part.hpp"
 
 #include <algorithm>
 #include <array>

@@ -5,7 +5,7 @@
 // templates rewrite earlier text when turns follow (Phi-3, Qwen3, Mistral v3), so that these are no prefixes of the
 // whole; there the renderer's record of who wrote what decides. Text is never searched for markers.
 #pragma once
-#include <temper/data/chat_template.hpp>
+#include "temper/data/chat_template.hpp"
 
 #include <algorithm>
 #include <optional>

@@ -3,11 +3,11 @@
 // two numbers. A step takes batch_size x gradient_accumulation rows (with packing: packs); the last step of an epoch
 // takes what is left, and nothing is dropped.
 #pragma once
-#include <temper/data/dataset.hpp>
-#include <temper/data/micro_batch.hpp>
-#include <temper/data/order.hpp>
-#include <temper/data/packing.hpp>
-#include <temper/model/batch.hpp>
+#include "temper/data/dataset.hpp"
+#include "temper/data/micro_batch.hpp"
+#include "temper/data/order.hpp"
+#include "temper/data/packing.hpp"
+#include "temper/model/batch.hpp"
 
 #include <algorithm>
 #include <vector>

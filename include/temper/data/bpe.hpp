@@ -3,8 +3,8 @@
 // replaced (the leftmost of equals). Short words scan for it; long ones keep places by rank, so that a word of n bytes
 // takes O(n log n) whatever it holds.
 #pragma once
-#include <temper/data/byte_level.hpp>
-#include <temper/data/vocabulary.hpp>
+#include "temper/data/byte_level.hpp"
+#include "temper/data/vocabulary.hpp"
 
 #include <algorithm>
 #include <array>

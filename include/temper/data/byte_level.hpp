@@ -2,7 +2,7 @@
 // The printable alphabet of byte-level BPE: each of the 256 bytes has one character. Bytes that are printable in
 // Latin-1 stand for themselves; the other 68, in order, are U+0100, U+0101, ... (a space is U+0120).
 #pragma once
-#include <temper/data/unicode.hpp>
+#include "temper/data/unicode.hpp"
 
 #include <array>
 #include <string>

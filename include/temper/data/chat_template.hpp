@@ -3,9 +3,9 @@
 // lstrip_blocks on, immutable sandbox). Beside the text, a rendering says which message wrote each byte and where the
 // {% generation %} blocks are, so that labels never come from searching text.
 #pragma once
-#include <temper/data/template/parser.hpp>
-#include <temper/data/template/renderer.hpp>
-#include <temper/data/text_span.hpp>
+#include "temper/data/template/parser.hpp"
+#include "temper/data/template/renderer.hpp"
+#include "temper/data/text_span.hpp"
 
 #include <memory>
 #include <string>

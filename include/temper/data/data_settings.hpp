@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What 'data' of a recipe says, as values: files, format, and how rows become tokens and batches.
 #pragma once
-#include <temper/data/assistant_spans.hpp>
+#include "temper/data/assistant_spans.hpp"
 
 #include <filesystem>
 #include <optional>

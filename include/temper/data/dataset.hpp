@@ -2,8 +2,8 @@
 // The rows of a run: files to token rows, with everything that was cut or dropped counted and placed. A row without a
 // token to learn is dropped, never trained on; a dataset without rows is an error.
 #pragma once
-#include <temper/data/order.hpp>
-#include <temper/data/row_tokens.hpp>
+#include "temper/data/order.hpp"
+#include "temper/data/row_tokens.hpp"
 
 #include <cmath>
 #include <string>

@@ -3,9 +3,9 @@
 // Decomposition, ordering classes and pairs come from utf8proc; the loop is here because utf8proc's own ordering takes
 // quadratic time on a long run of marks and does not keep places.
 #pragma once
-#include <temper/data/text_span.hpp>
-#include <temper/data/tokenizer_part.hpp>
-#include <temper/data/unicode.hpp>
+#include "temper/data/text_span.hpp"
+#include "temper/data/tokenizer_part.hpp"
+#include "temper/data/unicode.hpp"
 
 #include <algorithm>
 #include <optional>

@@ -3,9 +3,9 @@
 // Feistel network over Philox permutes the smallest even number of bits that holds all rows; a result outside of the
 // range is permuted again until it is inside (Black and Rogaway, 'Ciphers with arbitrary finite domains', 2002).
 #pragma once
-#include <temper/core/error.hpp>
-#include <temper/core/random.hpp>
-#include <temper/core/types.hpp>
+#include "temper/core/error.hpp"
+#include "temper/core/random.hpp"
+#include "temper/core/types.hpp"
 
 #include <bit>
 

@@ -3,8 +3,8 @@
 // has room, else into a new one. No row is split or dropped, and rows stay apart as documents. A tree over the packs'
 // room finds the first fit in logarithmic time.
 #pragma once
-#include <temper/core/error.hpp>
-#include <temper/core/types.hpp>
+#include "temper/core/error.hpp"
+#include "temper/core/types.hpp"
 
 #include <algorithm>
 #include <span>

@@ -3,8 +3,8 @@
 // single form) of tokenizer.json. ByteLevel post-processing changes offsets only and has nothing to do here: spans
 // always cover the bytes that a token stands for.
 #pragma once
-#include <temper/core/types.hpp>
-#include <temper/data/tokenizer_part.hpp>
+#include "temper/core/types.hpp"
+#include "temper/data/tokenizer_part.hpp"
 
 #include <string>
 #include <string_view>

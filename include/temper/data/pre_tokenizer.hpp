@@ -3,9 +3,9 @@
 // the meaning they have in Hugging Face tokenizers. Each stage sees every piece of the stage before as a text of its
 // own.
 #pragma once
-#include <temper/data/text_pattern.hpp>
-#include <temper/data/tokenizer_part.hpp>
-#include <temper/data/unicode.hpp>
+#include "temper/data/text_pattern.hpp"
+#include "temper/data/tokenizer_part.hpp"
+#include "temper/data/unicode.hpp"
 
 #include <algorithm>
 #include <optional>

@@ -2,8 +2,8 @@
 // Reads rows: JSONL, one object a line, or a JSON array of objects. Each keeps the file and line that it stands at, for
 // every message about it.
 #pragma once
-#include <temper/io/file.hpp>
-#include <temper/io/json.hpp>
+#include "temper/io/file.hpp"
+#include "temper/io/json.hpp"
 
 #include <filesystem>
 #include <string>

@@ -2,8 +2,8 @@
 // The formats of rows: which fields each has, how 'auto' tells them apart by the fields of all rows, and how a row of
 // every format becomes one of three things: a text, a conversation, or a prompt with its completion.
 #pragma once
-#include <temper/data/data_settings.hpp>
-#include <temper/data/row_file.hpp>
+#include "temper/data/data_settings.hpp"
+#include "temper/data/row_file.hpp"
 
 #include <map>
 #include <optional>

@@ -2,8 +2,8 @@
 // Samples to token rows: ids, and for each whether it is predicted. The first token of a row never is. A token is
 // learned when any of its characters is.
 #pragma once
-#include <temper/data/row_format.hpp>
-#include <temper/data/tokenizer.hpp>
+#include "temper/data/row_format.hpp"
+#include "temper/data/tokenizer.hpp"
 
 #include <algorithm>
 #include <string>

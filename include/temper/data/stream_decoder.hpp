@@ -2,7 +2,7 @@
 // Decodes tokens as they are generated. A character that is cut between two tokens is held back until it is whole, so
 // that the pieces together are exactly what decode() gives for all ids.
 #pragma once
-#include <temper/data/tokenizer.hpp>
+#include "temper/data/tokenizer.hpp"
 
 #include <string>
 #include <utility>

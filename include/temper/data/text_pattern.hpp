@@ -3,10 +3,10 @@
 // order of Hugging Face: leftmost matches, and no empty match right after another. A pattern is immutable and shared
 // by threads; what a search writes is in PatternScratch, one for each thread.
 #pragma once
-#include <temper/core/error.hpp>
-#include <temper/data/regex_dialect.hpp>
-#include <temper/data/text_span.hpp>
-#include <temper/io/printable.hpp>
+#include "temper/core/error.hpp"
+#include "temper/data/regex_dialect.hpp"
+#include "temper/data/text_span.hpp"
+#include "temper/io/printable.hpp"
 
 #include <memory>
 #include <optional>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A half-open range of bytes in a text: what the template engine labels and what the tokenizer says of each token.
 #pragma once
-#include <temper/core/types.hpp>
+#include "temper/core/types.hpp"
 
 namespace temper {
 

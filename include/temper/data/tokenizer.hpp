@@ -3,15 +3,15 @@
 // bytes of the text it stands for. Byte-level BPE so far. Needs PCRE2 and utf8proc; nothing of the core includes this.
 // Truncation and padding that the file asks for are not applied: they belong to the batch, not to the text.
 #pragma once
-#include <temper/data/added_tokens.hpp>
-#include <temper/data/bpe.hpp>
-#include <temper/data/normalizer.hpp>
-#include <temper/data/post_processor.hpp>
-#include <temper/data/pre_tokenizer.hpp>
-#include <temper/data/text_span.hpp>
-#include <temper/data/tokenizer_config.hpp>
-#include <temper/data/tokenizer_json.hpp>
-#include <temper/data/word_cache.hpp>
+#include "temper/data/added_tokens.hpp"
+#include "temper/data/bpe.hpp"
+#include "temper/data/normalizer.hpp"
+#include "temper/data/post_processor.hpp"
+#include "temper/data/pre_tokenizer.hpp"
+#include "temper/data/text_span.hpp"
+#include "temper/data/tokenizer_config.hpp"
+#include "temper/data/tokenizer_json.hpp"
+#include "temper/data/word_cache.hpp"
 
 #include <algorithm>
 #include <filesystem>

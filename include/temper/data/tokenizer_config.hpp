@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the files beside tokenizer.json say: the special tokens by role, and the chat template's text.
 #pragma once
-#include <temper/data/tokenizer_part.hpp>
-#include <temper/io/json.hpp>
+#include "temper/data/tokenizer_part.hpp"
+#include "temper/io/json.hpp"
 
 #include <cstdint>
 #include <filesystem>

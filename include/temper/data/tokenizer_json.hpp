@@ -2,10 +2,10 @@
 // tokenizer.json read in one pass: vocabulary and merges, which have hundreds of thousands of entries, go where they
 // are used; the rest becomes a small JSON value.
 #pragma once
-#include <temper/data/bpe.hpp>
-#include <temper/data/tokenizer_part.hpp>
-#include <temper/data/vocabulary.hpp>
-#include <temper/io/json.hpp>
+#include "temper/data/bpe.hpp"
+#include "temper/data/tokenizer_part.hpp"
+#include "temper/data/vocabulary.hpp"
+#include "temper/io/json.hpp"
 
 #include <cstdint>
 #include <string>

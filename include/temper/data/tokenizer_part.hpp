@@ -2,9 +2,9 @@
 // One JSON object of tokenizer.json with its name, such as 'pre_tokenizer.pretokenizers[0]': typed reading of its
 // fields, and errors that say which part of which file is wrong or not supported yet.
 #pragma once
-#include <temper/core/error.hpp>
-#include <temper/io/json_events.hpp>
-#include <temper/io/printable.hpp>
+#include "temper/core/error.hpp"
+#include "temper/io/json_events.hpp"
+#include "temper/io/printable.hpp"
 
 #include <optional>
 #include <string>

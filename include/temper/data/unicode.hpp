@@ -2,8 +2,8 @@
 // UTF-8 as the tokenizer needs it: where a text stops being valid, code points one by one, invalid bytes replaced as
 // Unicode recommends (one U+FFFD for each maximal part of a character), and the general category from utf8proc.
 #pragma once
-#include <temper/core/error.hpp>
-#include <temper/core/types.hpp>
+#include "temper/core/error.hpp"
+#include "temper/core/types.hpp"
 
 #include <utf8proc.h>
 

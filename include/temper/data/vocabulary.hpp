@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Token texts and their ids, both ways. Ids are unique and not negative; holes are allowed.
 #pragma once
-#include <temper/core/error.hpp>
-#include <temper/core/types.hpp>
-#include <temper/io/printable.hpp>
+#include "temper/core/error.hpp"
+#include "temper/core/types.hpp"
+#include "temper/io/printable.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -2,7 +2,7 @@
 // The tokens of words met before, since most words of a text are few. It belongs to one thread and forgets everything
 // when it holds more than its share of memory, or when it is used with another model.
 #pragma once
-#include <temper/data/bpe.hpp>
+#include "temper/data/bpe.hpp"
 
 #include <cstdint>
 #include <functional>

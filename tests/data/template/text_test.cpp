@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Texts that know who wrote them: cutting and joining keep every byte's writer; UTF-8 is read by character.
+#include "temper/data/template/text.hpp"
 #include <doctest/doctest.h>
-#include <temper/data/template/text.hpp>
 
 namespace temper::templates {
 namespace {

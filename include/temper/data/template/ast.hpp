@@ -2,7 +2,7 @@
 // The tree of a chat template: expressions and statements as plain structs, one alternative each. Chains of 'and',
 // 'or', '~' and comparisons are lists, so that depth is what the template nests and not how long it is.
 #pragma once
-#include <temper/data/template/value.hpp>
+#include "temper/data/template/value.hpp"
 
 #include <memory>
 #include <string>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Evaluates the expressions of a chat template over scopes that nest as the template's blocks do.
 #pragma once
-#include <temper/data/template/ast.hpp>
-#include <temper/data/template/filters.hpp>
-#include <temper/data/template/strftime.hpp>
+#include "temper/data/template/ast.hpp"
+#include "temper/data/template/filters.hpp"
+#include "temper/data/template/strftime.hpp"
 
 namespace temper::templates {
 

@@ -2,8 +2,8 @@
 // Jinja's grammar of expressions, by recursive descent: inline if, or, and, not, comparisons, + -, ~, * / // %, **,
 // signs, then names and literals with what follows them: .attribute [item] (call) |filter 'is' test.
 #pragma once
-#include <temper/data/template/ast.hpp>
-#include <temper/data/template/token_stream.hpp>
+#include "temper/data/template/ast.hpp"
+#include "temper/data/template/token_stream.hpp"
 
 #include <algorithm>
 #include <utility>

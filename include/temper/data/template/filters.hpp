@@ -2,8 +2,8 @@
 // Jinja's filters as chat templates use them. Those that walk a list with another filter or test are in
 // list_filters.hpp.
 #pragma once
-#include <temper/data/template/json_text.hpp>
-#include <temper/data/template/list_filters.hpp>
+#include "temper/data/template/json_text.hpp"
+#include "temper/data/template/list_filters.hpp"
 
 namespace temper::templates {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Jinja's tests: what may follow 'is', and what select and reject take by name.
 #pragma once
-#include <temper/data/template/methods.hpp>
+#include "temper/data/template/methods.hpp"
 
 namespace temper::templates {
 

@@ -2,7 +2,7 @@
 // The filter 'tojson' as transformers defines it, which is Python's json.dumps: key order kept, no HTML escapes, and
 // non-ASCII text as it is unless ensure_ascii is asked for. What a message wrote stays marked as its own.
 #pragma once
-#include <temper/data/template/operations.hpp>
+#include "temper/data/template/operations.hpp"
 
 namespace temper::templates {
 

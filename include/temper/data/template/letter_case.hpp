@@ -2,7 +2,7 @@
 // Upper, lower, capitalised and title case of a text, by the Unicode tables of utf8proc; who wrote a character stays.
 #pragma once
 #include <utf8proc.h>
-#include <temper/data/template/text.hpp>
+#include "temper/data/template/text.hpp"
 
 namespace temper::templates {
 

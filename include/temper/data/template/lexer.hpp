@@ -2,8 +2,8 @@
 // Cuts a template into tokens as Jinja does with trim_blocks and lstrip_blocks on: the newline after a block tag goes,
 // blanks before a block tag that starts its line go, and '-' strips all white space on its side ('+' keeps it).
 #pragma once
-#include <temper/data/template/limits.hpp>
-#include <temper/data/template/text.hpp>
+#include "temper/data/template/limits.hpp"
+#include "temper/data/template/text.hpp"
 
 #include <array>
 #include <charconv>

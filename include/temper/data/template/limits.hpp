@@ -2,8 +2,8 @@
 // Templates come with models and are as hostile as any file: these caps keep every one of them from hanging or from
 // exhausting memory or stack. They are far above what real templates and conversations need.
 #pragma once
-#include <temper/core/error.hpp>
-#include <temper/io/printable.hpp>
+#include "temper/core/error.hpp"
+#include "temper/io/printable.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -2,7 +2,7 @@
 // Filters over lists and dicts: join, map, select, sort, dictsort, unique, ... map, select and their like yield once,
 // as Python's generators do, which is why 'x|select(...)' is always true and has no length.
 #pragma once
-#include <temper/data/template/jinja_tests.hpp>
+#include "temper/data/template/jinja_tests.hpp"
 
 namespace temper::templates {
 

@@ -2,8 +2,8 @@
 // What every part of a rendering shares: the budget, the line being rendered (for messages), and the making of values,
 // which is where their size is bounded.
 #pragma once
-#include <temper/data/template/limits.hpp>
-#include <temper/data/template/value.hpp>
+#include "temper/data/template/limits.hpp"
+#include "temper/data/template/value.hpp"
 
 #include <algorithm>
 #include <initializer_list>

@@ -2,7 +2,7 @@
 // Methods of strings, dicts and lists. Those that would change a value in place (append, pop, update, ...) are refused,
 // as the sandbox of transformers refuses them.
 #pragma once
-#include <temper/data/template/strings.hpp>
+#include "temper/data/template/strings.hpp"
 
 namespace temper::templates {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Python's operators on template values: printing, iteration, arithmetic with floor division, ordering, slices.
 #pragma once
-#include <temper/data/template/machine.hpp>
+#include "temper/data/template/machine.hpp"
 
 #include <array>
 

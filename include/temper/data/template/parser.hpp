@@ -2,7 +2,7 @@
 // Tokens to a tree: Jinja's statements. 'import', 'include', 'extends' and 'block' are refused, since a chat template
 // is one file; the grammar of expressions is in expression_parser.hpp.
 #pragma once
-#include <temper/data/template/expression_parser.hpp>
+#include "temper/data/template/expression_parser.hpp"
 
 #include <initializer_list>
 

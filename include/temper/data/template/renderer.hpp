@@ -2,7 +2,7 @@
 // Executes the statements of a chat template. What is written while a loop stands at a message is that message's (its
 // author), so that the rendered text can be divided by turns without searching it.
 #pragma once
-#include <temper/data/template/evaluator.hpp>
+#include "temper/data/template/evaluator.hpp"
 
 namespace temper::templates {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // strftime_now of chat templates: a given date, in English, whatever the process's locale and clock say.
 #pragma once
-#include <temper/data/template/machine.hpp>
+#include "temper/data/template/machine.hpp"
 
 namespace temper::templates {
 

@@ -2,8 +2,8 @@
 // Python's string functions that templates use, as methods ('x.strip()') and as filters ('x|trim'). Each keeps who
 // wrote which character.
 #pragma once
-#include <temper/data/template/letter_case.hpp>
-#include <temper/data/template/operations.hpp>
+#include "temper/data/template/letter_case.hpp"
+#include "temper/data/template/operations.hpp"
 
 namespace temper::templates {
 

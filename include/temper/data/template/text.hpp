@@ -4,7 +4,7 @@
 // 'generation' counts the {% generation %} blocks; -1 is none. Every operation of the engine keeps these, so a rendered
 // text says who wrote it, even where the template builds it from macros and trimmed pieces.
 #pragma once
-#include <temper/core/types.hpp>
+#include "temper/core/types.hpp"
 
 #include <algorithm>
 #include <cstddef>

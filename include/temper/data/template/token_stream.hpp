@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A template's tokens under a reader that knows how deep it has gone, and says what it expected where.
 #pragma once
-#include <temper/data/template/lexer.hpp>
+#include "temper/data/template/lexer.hpp"
 
 #include <string>
 #include <string_view>

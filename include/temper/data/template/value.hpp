@@ -3,7 +3,7 @@
 // in the sandbox that transformers renders in. 'Undefined' differs from None; a sequence knows whether Python would
 // have made a list, a tuple or a generator, since truth, length and printing differ.
 #pragma once
-#include <temper/data/template/text.hpp>
+#include "temper/data/template/text.hpp"
 
 #include <charconv>
 #include <cmath>
