@@ -197,3 +197,6 @@ inline std::optional<Value> list_filter(Machine& machine, std::string_view name,
 }
 
 }  // namespace temper::templates
+
+// At the end: map() applies filters by name, so this header and that one need each other.
+#include "temper/data/template/filters.hpp"
