@@ -38,7 +38,8 @@ constexpr std::size_t word_length = 3, pairs_of_a_batch = 32;
 // 'word' and 'answer' as "fad|daf."; the answer is learned.
 void add_row(MicroBatch& batch, const std::string& word, const std::string& answer) {
   std::vector<TokenId> tokens;
-  for (const char c : word + "|" + answer + ".") tokens.push_back(static_cast<TokenId>(alphabet.find(c)));
+  const std::string text = fmt::format("{}|{}.", word, answer);
+  for (const char c : text) tokens.push_back(static_cast<TokenId>(alphabet.find(c)));
   std::vector<std::uint8_t> labels(tokens.size(), 1);
   std::fill_n(labels.begin(), word_length + 1, std::uint8_t{0});
   batch.add(tokens, labels);

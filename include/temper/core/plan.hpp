@@ -3,6 +3,7 @@
 // what it asked for is written down here.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -41,7 +42,7 @@ struct Plan {
       if (bytes[h] == 0) continue;
       const double share = static_cast<double>(bytes[h]) / peak;
       text += fmt::format("  {:<18}{:>12}  {:>5.1f} %  {}\n", holder_names[h], bytes_text(bytes[h]), 100 * share,
-                          std::string(static_cast<std::size_t>(share * 32 + 0.5), '#'));
+                          std::string(static_cast<std::size_t>(std::lround(share * 32)), '#'));
     }
     text += fmt::format("  {:<18}{:>12}\n", "peak", bytes_text(peak_bytes()));
     text += fmt::format("  {:<18}{:>12}  a micro-batch, in {} operations\n", "work",

@@ -158,15 +158,16 @@ class Tokenizer {
     for (const char byte : json) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3u;
     identity_ = fmt::format("{:016x}-{}", hash, json.size());
     TokenizerFile file = read_tokenizer_json(json, source);
+    const Json rest = std::move(file.rest);
     const auto field = [&](const char* name) {
-      const auto at = file.rest.find(name);
-      return at == file.rest.end() ? Json() : *at;
+      const auto at = rest.find(name);
+      return at == rest.end() ? Json() : *at;
     };
     normalization_ = normalization_of(field("normalizer"), "normalizer", source);
     pre_tokenizer_ = PreTokenizer::from_json(field("pre_tokenizer"), "pre_tokenizer", source);
     check_decoder(field("decoder"), source);
     model_ = make_model(TokenizerPart(field("model"), "model", source), std::move(file));
-    read_added_tokens(file.rest, source);
+    read_added_tokens(rest, source);
     post_processor_ = PostProcessor::from_json(
         field("post_processor"), "post_processor", source,
         [&](std::uint64_t id) { return id < Vocabulary::max_tokens && !token(static_cast<TokenId>(id)).empty(); });

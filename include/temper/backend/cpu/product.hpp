@@ -119,7 +119,7 @@ struct Cut {
 inline Cut cut_of(const Product<float>& p, int threads) {
   const Index panels = ceil_div(p.cols, Blocks::tile_cols), tiles = ceil_div(p.rows, tile_rows);
   const Index least = ceil_div(p.cols, Blocks::cols);
-  const Index wanted = threads == 1 ? 1 : std::min<Index>(4 * threads, panels * tiles);
+  const Index wanted = threads == 1 ? 1 : std::min(Index{4} * threads, panels * tiles);
   Cut best{1, std::max(least, std::min(wanted, panels))};
   double best_cost = -1;
   for (Index across = std::min(least, panels); across <= std::min(panels, std::max(wanted, least)); ++across) {

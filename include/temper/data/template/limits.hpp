@@ -13,7 +13,7 @@
 namespace temper::templates {
 
 struct Limits {
-  std::size_t source_bytes = 256 * 1024;
+  std::size_t source_bytes = std::size_t{256} << 10;
   int parse_depth = 200;
   int evaluation_depth = 1200;  // statements and expressions inside one another while rendering, macros included
   int macro_depth = 64;
@@ -21,7 +21,7 @@ struct Limits {
   std::int64_t value_weight = 8'000'000;
   std::int64_t iterations = 1'000'000;
   std::int64_t work = 400'000'000;  // steps and bytes moved, over one rendering
-  std::size_t output_bytes = 64 * 1024 * 1024;
+  std::size_t output_bytes = std::size_t{64} << 20;
 };
 
 template <class... Values>

@@ -91,6 +91,7 @@ inline std::vector<Value> sorted(Machine& machine, const std::vector<Value>& ite
     return reversed ? order(machine, "<", keys[b], keys[a]) == -1 : order(machine, "<", keys[a], keys[b]) == -1;
   });
   std::vector<Value> result;
+  result.reserve(order_of.size());
   for (const std::size_t at : order_of) result.push_back(items[at]);
   return result;
 }
@@ -100,6 +101,7 @@ inline Value sort_filter(Machine& machine, const Value& value, const Arguments& 
   const Value *reverse = arguments.find(0, "reverse"), *sensitive = arguments.find(1, "case_sensitive");
   const std::vector<Value> items = items_of(machine, value);
   std::vector<Value> keys;
+  keys.reserve(items.size());
   for (const Value& item : items)
     keys.push_back(sort_key(machine, item, arguments.find(2, "attribute"), sensitive && truth(*sensitive)));
   return machine.sequence(Sequence::Kind::list, sorted(machine, items, keys, reverse && truth(*reverse)));
