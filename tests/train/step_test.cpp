@@ -82,7 +82,8 @@ void compare_recorded_runs(auto&& compare) {
       const std::string optimizer = settings["optimizer"].get<std::string>();
       if (optimizer == "adafactor" || name == "dora" || name == "prompt") continue;  // not built yet
       CAPTURE(family);
-      CAPTURE(name);
+      const std::string run_name = name;  // clang++ 14 cannot capture a structured binding
+      CAPTURE(run_name);
       const auto together = settings["batch_size"].get<std::size_t>();
       const double decay = settings["weight_decay"].get<double>();
       const Momentum kind = settings["nesterov"].get<bool>() ? Momentum::nesterov : Momentum::classical;
