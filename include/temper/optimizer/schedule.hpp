@@ -21,6 +21,12 @@ inline double warmup_share(Step step, Step warmup) {
   return step < warmup ? static_cast<double>(step) / static_cast<double>(std::max<Step>(1, warmup)) : 1;
 }
 
+// share (1 - lowest) + lowest, rounded twice as Python rounds it: volatile keeps compilers from fusing the two.
+inline double above_floor(double share, double lowest) {
+  const volatile double scaled = share * (1 - lowest);
+  return scaled + lowest;
+}
+
 struct Constant {
   double peak = 1e-4;
   Step warmup = 0;
@@ -49,7 +55,7 @@ struct Cosine {
     const double done = static_cast<double>(step - warmup) / static_cast<double>(std::max<Step>(1, total - warmup));
     const double share = 0.5 * (1 + std::cos(std::numbers::pi * 0.5 * 2 * done));
     const double lowest = floor / peak;
-    return peak * std::max(0.0, share * (1 - lowest) + lowest);
+    return peak * std::max(0.0, above_floor(share, lowest));
   }
 };
 
@@ -65,7 +71,7 @@ struct WarmupStableDecay {
     if (step >= warmup + stable + decay) return floor;
     const double done = static_cast<double>(step - warmup - stable) / static_cast<double>(std::max<Step>(1, decay));
     const double lowest = floor / peak;
-    return peak * std::max(0.0, (1 - done) * (1 - lowest) + lowest);
+    return peak * std::max(0.0, above_floor(1 - done, lowest));
   }
 };
 
