@@ -41,10 +41,20 @@ add_custom_target(headers DEPENDS ${stamps})
 add_test(NAME house/headers COMMAND "${CMAKE_COMMAND}" --build "${PROJECT_BINARY_DIR}" --target headers -- -k 0)
 set_tests_properties(house/headers PROPERTIES TIMEOUT 1200 PROCESSORS 2)
 
-# --- Static analysis reads this one unit for all headers, and the program's own units.
-file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/headers/all_headers.cpp" CONTENT "${all_headers}" @ONLY)
-file(GLOB tidy_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*/*.cpp")
-add_test(NAME house/tidy COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/tidy.sh" "${PROJECT_BINARY_DIR}/headers/all_headers.cpp" ${tidy_sources})
+# --- Static analysis reads one unit for all headers, and one for each example: what they share is read once.
+set(tidy_units "${PROJECT_BINARY_DIR}/headers/all_headers.cpp")
+file(CONFIGURE OUTPUT "${tidy_units}" CONTENT "${all_headers}" @ONLY)
+file(GLOB example_directories CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*/CMakeLists.txt")
+foreach(directory IN LISTS example_directories)
+  get_filename_component(directory "${directory}" DIRECTORY)
+  get_filename_component(name "${directory}" NAME)
+  file(GLOB example_sources CONFIGURE_DEPENDS "${directory}/*.cpp")
+  list(TRANSFORM example_sources REPLACE "(.+)" "#include \"\\1\"\n")
+  list(JOIN example_sources "" example_unit)
+  file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/headers/example_${name}.cpp" CONTENT "// Made by the build.\n${example_unit}" @ONLY)
+  list(APPEND tidy_units "${PROJECT_BINARY_DIR}/headers/example_${name}.cpp")
+endforeach()
+add_test(NAME house/tidy COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/tidy.sh" ${tidy_units})
 set_tests_properties(house/tidy PROPERTIES TIMEOUT 900 PROCESSORS 2)
 
 # --- Programs that must not compile.
@@ -65,12 +75,12 @@ foreach(consumer find_package add_subdirectory pkg_config re_export missing_comp
 endforeach()
 
 # --- The tree and the docs.
-foreach(rule eigen_rooms cuda_rooms openssl_room ascii spdx tests_for_headers names)
+foreach(rule eigen_rooms cuda_rooms openssl_room ascii spdx tests_for_headers names namespaces)
   add_test(NAME house/${rule} COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/rules.sh" ${rule})
 endforeach()
 add_test(NAME house/excerpts COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/excerpts.sh")
 add_test(NAME house/errors COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/errors.sh")
 add_test(NAME house/format COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/format.sh")
-set(house_tests headers tidy eigen_rooms cuda_rooms openssl_room ascii spdx tests_for_headers names excerpts errors format)
+set(house_tests headers tidy eigen_rooms cuda_rooms openssl_room ascii spdx tests_for_headers names namespaces excerpts errors format)
 list(TRANSFORM house_tests PREPEND house/)
 set_tests_properties(${house_tests} PROPERTIES LABELS house)

@@ -2,7 +2,7 @@
 # Programs, benchmarks, tests and fuzz targets, all found by where they lie:
 #   examples/<name>/CMakeLists.txt     an example, the same file that a user would start from
 #   bench/<name>.cpp                   a program in build/<preset>/bench
-#   tests/<folder>/<name>_test.cpp     a test <folder>/<name>, labelled <folder>
+#   tests/<folder>/<name>_test.cpp     a test <folder>/<name>, labelled <folder>; a folder's tests are one program
 #   tests/program/<name>_test.cpp      the same, with the parts of the program 'temper' and the program itself
 #   tests/fuzz/<name>_fuzz.cpp         a test fuzz/<name> over tests/fuzz/corpus/<name>, and a libFuzzer program
 include_guard()
@@ -20,9 +20,6 @@ endfunction()
 # Examples take our warnings from the directory, so that their own files need not name them.
 macro(temper_add_examples)
   file(GLOB example_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*/CMakeLists.txt")
-  if("thread" IN_LIST TEMPER_SANITIZE)
-    set(example_files "")  # see temper_add_tests
-  endif()
   foreach(example_file IN LISTS example_files)
     get_filename_component(example_directory "${example_file}" DIRECTORY)
     temper_add_example("${example_directory}")
@@ -57,7 +54,9 @@ function(temper_add_benchmarks)
   endforeach()
 endfunction()
 
-# One program a test file. The precompiled header holds the four large headers that nearly every test reads.
+# One program a folder, and in it one test a file. CMAKE_UNITY_BUILD (on in the presets) compiles several files at once,
+# which reads the headers and instantiates the templates that they share once: each file keeps its names in a namespace
+# of its own. The precompiled header holds the four large headers that nearly every test reads.
 function(temper_add_tests)
   if(NOT EXISTS "${PROJECT_SOURCE_DIR}/tests/support/main.cpp")
     return()
@@ -73,28 +72,41 @@ function(temper_add_tests)
 
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/tests/*_test.cpp")
   list(FILTER sources EXCLUDE REGEX "^(package|must_not_compile)/")
-  # Threads live in the backend's pool alone: its operations, and whole steps on several threads, are what can race.
-  if("thread" IN_LIST TEMPER_SANITIZE)
-    list(FILTER sources INCLUDE REGEX "^(backend|core|train)/")
-    list(FILTER sources EXCLUDE REGEX "no_allocation")  # it replaces operator new, and so does this sanitizer
+  # Replaces operator new for its whole program, and so does the thread sanitizer.
+  set(alone train/no_allocation_test.cpp)
+  list(REMOVE_ITEM sources ${alone})
+  if(NOT "thread" IN_LIST TEMPER_SANITIZE)
+    temper_add_test_program(no_allocation train ${alone})
   endif()
-  foreach(source IN LISTS sources)
-    string(REGEX REPLACE "_test\\.cpp$" "" name "${source}")
-    string(REPLACE "/" "_" target "${name}_test")
-    get_filename_component(folder "${source}" DIRECTORY)
-    get_filename_component(program "${source}" NAME_WE)
-    add_executable(${target} "${PROJECT_SOURCE_DIR}/tests/${source}" $<TARGET_OBJECTS:test_main>)
-    temper_link_test(${target})
-    target_precompile_headers(${target} REUSE_FROM test_precompiled)
-    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/${folder}")
-    add_test(NAME ${name} COMMAND ${target})
-    string(REGEX REPLACE "/.*" "" label "${folder}")
-    set_tests_properties(${name} PROPERTIES LABELS "${label}" TIMEOUT 300)
-    # A test in tests/program may call the parts of the program, and run it at the path TEMPER_PROGRAM.
-    if(TARGET temper AND label STREQUAL "program")
-      target_link_libraries(${target} PRIVATE temper_parts)
-      add_dependencies(${target} temper)
-    endif()
+
+  set(folders ${sources})
+  list(TRANSFORM folders REPLACE "/.*" "")
+  list(REMOVE_DUPLICATES folders)
+  foreach(folder IN LISTS folders)
+    set(of_folder ${sources})
+    list(FILTER of_folder INCLUDE REGEX "^${folder}/")
+    temper_add_test_program(${folder} ${folder} ${of_folder})
+  endforeach()
+endfunction()
+
+# The program build/<preset>/tests/<name>; a test a source file, named by its path and labelled.
+function(temper_add_test_program name label)
+  set(target test_${name})
+  set(paths ${ARGN})
+  list(TRANSFORM paths PREPEND "${PROJECT_SOURCE_DIR}/tests/")
+  add_executable(${target} ${paths} $<TARGET_OBJECTS:test_main>)
+  temper_link_test(${target})
+  target_precompile_headers(${target} REUSE_FROM test_precompiled)
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  # A test in tests/program may call the parts of the program, and run it at the path TEMPER_PROGRAM.
+  if(TARGET temper AND label STREQUAL "program")
+    target_link_libraries(${target} PRIVATE temper_parts)
+    add_dependencies(${target} temper)
+  endif()
+  foreach(source IN LISTS ARGN)
+    string(REGEX REPLACE "_test\\.cpp$" "" test "${source}")
+    add_test(NAME ${test} COMMAND ${target} "--source-file=*/tests/${source}")
+    set_tests_properties(${test} PROPERTIES LABELS "${label}" TIMEOUT 300)
   endforeach()
 endfunction()
 
@@ -113,7 +125,7 @@ function(temper_add_fuzz_targets)
   endif()
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.cpp")
   if("thread" IN_LIST TEMPER_SANITIZE)
-    set(sources "")
+    set(sources "")  # parsers have no threads
   endif()
   foreach(source IN LISTS sources)
     get_filename_component(program "${source}" NAME_WE)

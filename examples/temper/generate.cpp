@@ -20,7 +20,7 @@ void print_piece(const std::string& piece) {
   std::fflush(stdout);
 }
 
-Json to_json(const Answer& answer) {
+Json answer_to_json(const Answer& answer) {
   return {{"text", answer.text},
           {"tokens", answer.tokens},
           {"prompt_tokens", answer.prompt_tokens},
@@ -39,7 +39,7 @@ int generate(const GenerateOptions& options) {
                             ? speaker->answer(Json::array({Json{{"role", "user"}, {"content", options.prompt}}}), show)
                             : speaker->continue_text(options.prompt, show);
   if (options.json)
-    print_line(temper::to_text(to_json(answer)));
+    print_line(temper::to_text(answer_to_json(answer)));
   else
     print_line("");
   return done;
@@ -57,7 +57,7 @@ int chat(const GenerateOptions& options) {
     messages.push_back(Json{{"role", "user"}, {"content", line}});
     const Answer answer = speaker->answer(messages, show);
     messages.push_back(Json{{"role", "assistant"}, {"content", answer.text}});
-    print_line(options.json ? temper::to_text(to_json(answer)) : std::string());
+    print_line(options.json ? temper::to_text(answer_to_json(answer)) : std::string());
   }
   return done;
 }

@@ -111,8 +111,8 @@ void Reporter::progress(const StepReport& p) {
   std::string text = progress_text(p);
   const int room = screen_.width - static_cast<int>(text.size()) - 4;
   if (room >= 10) {
-    const double share = p.steps > 0 ? static_cast<double>(p.step) / static_cast<double>(p.steps) : 0;
-    text = coloured(screen_, "32", bar(share, std::min(room, 30))) + " " + text;
+    const double done = p.steps > 0 ? static_cast<double>(p.step) / static_cast<double>(p.steps) : 0;
+    text = coloured(screen_, "32", bar(done, std::min(room, 30))) + " " + text;
   } else if (static_cast<int>(text.size()) >= screen_.width) {
     text.resize(static_cast<std::size_t>(std::max(screen_.width - 1, 0)));
   }

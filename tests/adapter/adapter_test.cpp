@@ -8,9 +8,9 @@
 #include "temper/adapter/lora.hpp"
 #include "temper/backend/cpu.hpp"
 
-using namespace temper;
+namespace adapter_test {
 
-namespace {
+using namespace temper;
 
 // Nothing is trained.
 struct Frozen {
@@ -43,8 +43,6 @@ struct TrainsNorms : Frozen {
   bool trains(std::string_view path) const { return path.ends_with("norm"); }
 };
 
-}  // namespace
-
 TEST_CASE("adapter: aggregates with a linear layer are adapters, of every backend") {
   static_assert(Adapter<Frozen, Cpu<float>> && Adapter<Frozen, Cpu<double>>);
   static_assert(Adapter<Full, Cpu<float>> && Adapter<Lora<>, Cpu<double>>);
@@ -61,3 +59,5 @@ TEST_CASE("adapter: one trains the model's own tensors only where it says so") {
   CHECK(adapter_trains(Full{}, "lm_head"));
   CHECK_FALSE(adapter_trains(Lora<>{}, "lm_head"));
 }
+
+}  // namespace adapter_test

@@ -5,9 +5,9 @@
 
 #include "support/layer_bench.hpp"
 
-using namespace temper_test;
+namespace base_linear_test {
 
-namespace {
+using namespace temper_test;
 
 // A base as a layer, as Full and Lora use it.
 struct Alone {
@@ -26,8 +26,6 @@ struct Alone {
 };
 
 constexpr Trains all_kinds[] = {Trains::nothing, Trains::weight, Trains::bias, Trains::weight_and_bias};
-
-}  // namespace
 
 TEST_CASE("base linear: gradients match central differences, whatever of it is trained") {
   for (const Trains trains : all_kinds)
@@ -80,3 +78,5 @@ TEST_CASE_TEMPLATE("base linear: trained or frozen, it computes x W^T + b", Real
     CHECK(y == std::vector<Real>{26, 54, 28, 56});
   }
 }
+
+}  // namespace base_linear_test

@@ -5,6 +5,8 @@
 
 #include "support/layer_bench.hpp"
 
+namespace full_test {
+
 using namespace temper_test;
 
 TEST_CASE("full: gradients match central differences, with and without a bias") {
@@ -42,3 +44,5 @@ TEST_CASE("full: everything is trained, under the names of the files") {
         std::vector<std::string>{"model.layers.0.mlp.up_proj.weight", "model.layers.0.mlp.up_proj.bias"});
   for (const char* path : {"model.norm", "lm_head", "model.embed_tokens"}) CHECK(Full{}.trains(path));
 }
+
+}  // namespace full_test

@@ -5,9 +5,9 @@
 
 #include "support/layer_bench.hpp"
 
-using namespace temper_test;
+namespace lora_test {
 
-namespace {
+using namespace temper_test;
 
 using List = std::vector<std::string>;
 
@@ -24,8 +24,6 @@ std::string code_of(auto&& call) {
   } catch (const Error& error) { return error.code(); }
   return "none";
 }
-
-}  // namespace
 
 TEST_CASE("lora: gradients match central differences in every form") {
   const Lora<> forms[] = {{.rank = 2, .alpha = 6},
@@ -166,3 +164,5 @@ TEST_CASE("lora: a name that no module has is refused, with the setting that nam
   CHECK(code({.modules_to_save = {"lm_heads"}}) == "lora.unknown_module");
   CHECK(code({.modules_to_save = {""}}) == "lora.unknown_module");
 }
+
+}  // namespace lora_test

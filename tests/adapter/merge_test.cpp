@@ -4,13 +4,13 @@
 #include "io/scratch.hpp"
 #include "support/golden_model.hpp"
 
+namespace merge_test {
+
 using namespace temper_test;
 using temper::test::content_of;
 using temper::test::ScratchFolder;
 using temper::test::Thrown;
 using temper::test::thrown_by;
-
-namespace {
 
 using Model = Decoder<Cpu<float>, Lora<>>;
 
@@ -39,8 +39,6 @@ std::vector<TensorToWrite> tensors_of(const SafetensorsFile& file) {
   for (const TensorInfo& t : file.tensors()) tensors.push_back(tensor_of_bytes(t.name, *t.element, t.shape, t.bytes));
   return tensors;
 }
-
-}  // namespace
 
 TEST_CASE("merge: the merged model computes what base and adapter compute, for every family") {
   for (const std::string& family : golden_families()) {
@@ -210,3 +208,5 @@ TEST_CASE("merge: an adapter with a tensor too many, or one of a pair too few, i
     CHECK(contains(lone.message, "0.mlp.up_proj"));
   }
 }
+
+}  // namespace merge_test

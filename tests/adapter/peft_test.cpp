@@ -4,14 +4,14 @@
 #include "io/scratch.hpp"
 #include "support/golden_model.hpp"
 
+namespace peft_test {
+
 using namespace temper_test;
 using temper::test::code_of;
 using temper::test::content_of;
 using temper::test::ScratchFolder;
 using temper::test::Thrown;
 using temper::test::thrown_by;
-
-namespace {
 
 // Family and folder of every adapter that PEFT wrote and that is plain LoRA.
 const std::vector<std::pair<std::string, std::string>>& recorded_adapters() {
@@ -41,8 +41,6 @@ Thrown refused(const Json& config) {
 }
 
 void save(auto& model, const ScratchFolder& folder) { save_peft(model, "base", folder.path()); }
-
-}  // namespace
 
 TEST_CASE("peft: what is written has the tensors, shapes and values of PEFT's own file, in every variant") {
   for (const auto& [family, name] : recorded_adapters()) {
@@ -245,3 +243,5 @@ TEST_CASE("peft: an adapter with a value that is no number is refused, naming th
   CHECK(thrown.code == "safetensors.not_finite");
   CHECK(contains(thrown.message, "1.mlp.up_proj.lora_A"));
 }
+
+}  // namespace peft_test

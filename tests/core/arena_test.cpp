@@ -6,9 +6,10 @@
 #include <cstring>
 #include <memory>
 
+namespace arena_test {
+
 using namespace temper;
 
-namespace {
 constexpr std::size_t unit = Arena::alignment;
 
 struct Block {
@@ -17,7 +18,6 @@ struct Block {
   std::unique_ptr<void, decltype(&std::free)> memory;
   Arena arena;
 };
-}  // namespace
 
 TEST_CASE("arena: what is kept comes from the left and scratch from the right") {
   Block block(4);
@@ -99,3 +99,5 @@ TEST_CASE("arena: nothing takes no room") {
   CHECK_NOTHROW(block.arena.scratch(0));
   CHECK(block.arena.peak() == unit);
 }
+
+}  // namespace arena_test

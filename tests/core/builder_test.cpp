@@ -7,9 +7,9 @@
 
 #include "temper/backend/cpu/linear.hpp"
 
-using namespace temper;
+namespace builder_test {
 
-namespace {
+using namespace temper;
 
 // Tensors in memory, in any element.
 class Tensors : public WeightSource {
@@ -69,8 +69,6 @@ Thrown thrown_by(Call&& call) {
 }
 
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
 
 TEST_CASE_TEMPLATE("builder: weights of every element are widened to the same values", Real, float, double) {
   const std::vector<float> values = {1, -0.5f, 3, 0.25f, 8, -2};
@@ -268,3 +266,5 @@ TEST_CASE("builder: planning counts the bytes that building takes, and touches n
   }
   CHECK(bytes[0] == bytes[1]);
 }
+
+}  // namespace builder_test

@@ -6,9 +6,9 @@
 #include <thread>
 #include <vector>
 
-using namespace temper;
+namespace context_test {
 
-namespace {
+using namespace temper;
 
 struct Host {
   using Activation = float;
@@ -24,8 +24,6 @@ struct Bench {
       : arena(execution == Execution::running ? Arena(memory.data(), memory.size()) : Arena::imaginary()),
         ctx(stream, arena, 11, execution) {}
 };
-
-}  // namespace
 
 TEST_CASE("context: work runs, and not while planning; both count it") {
   for (const Execution execution : {Execution::running, Execution::planning}) {
@@ -113,3 +111,5 @@ TEST_CASE("context: it trains and does not check, unless told otherwise") {
   CHECK_FALSE(bench.ctx.training());
   CHECK(bench.ctx.checking());
 }
+
+}  // namespace context_test

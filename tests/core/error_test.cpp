@@ -5,6 +5,8 @@
 
 #include <string>
 
+namespace error_test {
+
 using namespace temper;
 
 TEST_CASE("error: a failure carries its sentence, code and fault") {
@@ -33,3 +35,5 @@ TEST_CASE("error: values may hold braces and non-ASCII text") {
     require(false, Fault::data, "test.code", "token '{}' is unknown", "{\xc4\xa0th}");
   } catch (const Error& error) { CHECK(std::string(error.what()) == "temper: token '{\xc4\xa0th}' is unknown"); }
 }
+
+}  // namespace error_test

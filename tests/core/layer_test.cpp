@@ -5,9 +5,9 @@
 
 #include "temper/testing/gradient_check.hpp"
 
-using namespace temper;
+namespace layer_test {
 
-namespace {
+using namespace temper;
 
 using B = Cpu<double>;
 
@@ -72,8 +72,6 @@ struct WrongResult : Square {
   double forward(Context<B>&, In<B>, Out<B>, Saved&) { return 0; }
 };
 
-}  // namespace
-
 static_assert(Layer<Projection, B> && Layer<Square, B>);
 static_assert(Layer<Sequence<B, Projection, Square>, B> && Layer<Residual<B, Sequence<B, Square, Projection>>, B>);
 static_assert(!HasSaved<NoSaved, B> && HasVisit<NoSaved, B> && !HasForward<WrongResult, B> &&
@@ -123,3 +121,5 @@ TEST_CASE("layer: matrices decay and vectors do not, by the shape that a file sh
   p.shape = {4, 1};
   CHECK(p.is_matrix());
 }
+
+}  // namespace layer_test

@@ -7,9 +7,9 @@
 
 #include "temper/backend/cpu/memory.hpp"
 
-using namespace temper;
+namespace memory_test {
 
-namespace {
+using namespace temper;
 
 // A backend that knows what it gave and what it got back.
 struct Counted {
@@ -28,8 +28,6 @@ struct Counted {
 };
 
 std::size_t of(const BytesByHolder& bytes, Holder holder) { return bytes[static_cast<std::size_t>(holder)]; }
-
-}  // namespace
 
 TEST_CASE("memory: bytes are counted by holder, rounded up, and freed at the end") {
   {
@@ -73,3 +71,5 @@ TEST_CASE("memory: moving it moves what it holds") {
   }
   CHECK(Counted::live.empty());
 }
+
+}  // namespace memory_test

@@ -3,9 +3,10 @@
 
 #include <doctest/doctest.h>
 
+namespace plan_test {
+
 using namespace temper;
 
-namespace {
 Plan example() {
   Plan plan;
   plan.of(Holder::frozen_weights) = std::size_t{3} << 20;
@@ -14,7 +15,6 @@ Plan example() {
   plan.operations = {{"matmul", 3, {.flops = 2e9, .bytes = 10}, 0}, {"add", 2, {.flops = 5e8, .bytes = 20}, 0}};
   return plan;
 }
-}  // namespace
 
 TEST_CASE("plan: the holders sum to the peak, and the arena is what a step keeps and scratches") {
   const Plan plan = example();
@@ -50,3 +50,5 @@ TEST_CASE("plan: bytes are shown in the unit that suits them") {
   CHECK(Plan::bytes_text(std::size_t{5} << 20) == "5.0 MiB");
   CHECK(Plan::bytes_text((std::size_t{5} << 30) + (std::size_t{1} << 28)) == "5.25 GiB");
 }
+
+}  // namespace plan_test

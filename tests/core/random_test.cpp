@@ -6,9 +6,9 @@
 #include <cmath>
 #include <vector>
 
-using namespace temper;
+namespace random_test {
 
-namespace {
+using namespace temper;
 
 struct Moments {
   double mean = 0, variance = 0, fourth = 0;
@@ -35,8 +35,6 @@ std::vector<double> uniforms(Random random) {
   for (std::size_t i = 0; i < many; ++i) values[i] = random.uniform(i);
   return values;
 }
-
-}  // namespace
 
 TEST_CASE("random: philox gives the known answers of its authors' library, Random123") {
   CHECK(philox({0, 0, 0, 0}, 0) == Random4{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
@@ -113,3 +111,5 @@ TEST_CASE("random: numbers below a bound are uniform over it") {
   for (std::uint64_t e = 0; e < 10000; ++e) mean += static_cast<double>(random.below(e, large)) / 10000;
   CHECK(mean == doctest::Approx(0.5 * large).epsilon(0.02));
 }
+
+}  // namespace random_test

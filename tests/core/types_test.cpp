@@ -8,9 +8,9 @@
 
 #include "temper/core/types.hpp"
 
-using namespace temper;
+namespace types_test {
 
-namespace {
+using namespace temper;
 
 constexpr std::uint32_t patterns = 65536;
 
@@ -38,8 +38,6 @@ std::uint32_t count_wrong_roundings(std::uint16_t largest_finite, Round round) {
   }
   return wrong;
 }
-
-}  // namespace
 
 TEST_CASE("bf16: every pattern survives the way to float and back") {
   std::uint32_t wrong = 0;
@@ -132,3 +130,5 @@ TEST_CASE("elements know their size and their name in safetensors") {
   CHECK(name_of(Element::bf16) == "BF16");
   CHECK(name_of(Element::f16) == "F16");
 }
+
+}  // namespace types_test

@@ -6,16 +6,16 @@
 #include <type_traits>
 #include <vector>
 
+namespace view_test {
+
 using namespace temper;
 
-namespace {
 struct Host {
   using Activation = float;
 };
 struct Device {
   using Activation = float;
 };
-}  // namespace
 
 TEST_CASE("view: elements are found row by row") {
   std::vector<int> values = {0, 1, 2, 3, 4, 5};
@@ -79,3 +79,5 @@ TEST_CASE("view: a target says whether it is overwritten or added to") {
   CHECK(onto(v).add);
   CHECK(onto(v).view.data == &value);
 }
+
+}  // namespace view_test

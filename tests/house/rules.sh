@@ -48,6 +48,12 @@ case "${1:-}" in
     found=$(list_files '(^|/|_)(util|utils|helper|helpers|manager|impl|misc|common)(_|\.|/)'
       list_files "$headers" | code_of | grep -E '\b(class|struct) \w*(Helper|Manager|Util|Impl)\b'
       list_files "$sources|\.(cmake|sh)$" | grep -v '^tests/house/' | xargs -r grep -nE '\bTO[D]O\b|\bFIX[M]E\b') ;;
-  *) echo "usage: rules.sh eigen_rooms|cuda_rooms|openssl_room|ascii|spdx|tests_for_headers|names" >&2; exit 2 ;;
+  namespaces)  # Several test files are compiled at once, so each keeps its names in a namespace of its own.
+    found=$(list_files '^tests/.*_test\.cpp$' | grep -v '^tests/train/no_allocation_test\.cpp$' | while read -r file; do
+      name=$(basename "$file" .cpp)
+      grep -qE "^namespace ([a-z_:]*::)?$name \{" "$file" || echo "$file: no namespace $name"
+      grep -qE '^namespace \{' "$file" && echo "$file: a namespace without a name"
+    done) ;;
+  *) echo "usage: rules.sh eigen_rooms|cuda_rooms|openssl_room|ascii|spdx|tests_for_headers|names|namespaces" >&2; exit 2 ;;
 esac
 [ -z "$found" ] || { echo "$found"; echo "rule '$1' is broken in the places above; see tests/house/rules.sh" >&2; exit 1; }

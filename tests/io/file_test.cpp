@@ -5,6 +5,8 @@
 
 #include "io/scratch.hpp"
 
+namespace file_test {
+
 using namespace temper;
 using test::code_of;
 using test::content_of;
@@ -92,3 +94,5 @@ TEST_CASE("file: only names without a way out are plain") {
     CHECK(!is_plain_name(bad));
   CHECK(!is_plain_name(std::string(256, 'a')));
 }
+
+}  // namespace file_test

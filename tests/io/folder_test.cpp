@@ -8,17 +8,17 @@
 
 #include "io/scratch.hpp"
 
+namespace folder_test {
+
 using namespace temper;
 using test::code_of;
 using test::content_of;
 using test::thrown_by;
 
-namespace {
 void write_below(const std::filesystem::path& folder, std::string_view content) {
   make_folders(folder / "sub");
   std::ofstream(folder / "sub" / "f") << content;
 }
-}  // namespace
 
 TEST_CASE("folder: nothing is seen before it is published, all of it after") {
   const test::ScratchFolder scratch;
@@ -113,3 +113,5 @@ TEST_CASE("folder: a process that dies leaves no lock") {
   REQUIRE(WIFSIGNALED(status));
   CHECK(code_of([&] { FolderLock lock(scratch.path()); }) == "none");
 }
+
+}  // namespace folder_test

@@ -5,6 +5,8 @@
 
 #include "io/scratch.hpp"
 
+namespace hash_test {
+
 using namespace temper;
 
 TEST_CASE("hash: the examples of the standard") {
@@ -29,3 +31,5 @@ TEST_CASE("hash: a file has the hash of its bytes") {
   CHECK(sha256_of_file(folder.write("empty", "")) == sha256_of(""));
   CHECK(test::code_of([&] { sha256_of_file(folder / "absent"); }) == "file.missing");
 }
+
+}  // namespace hash_test

@@ -5,10 +5,10 @@
 
 #include "io/scratch.hpp"
 
+namespace json_events_test {
+
 using namespace temper;
 using test::thrown_by;
-
-namespace {
 
 struct Recorder {
   std::string said{};
@@ -31,8 +31,6 @@ std::string code_of(std::string_view text, const JsonOptions& options = {}) {
 std::string message_of(std::string_view text, const JsonOptions& options = {}) {
   return thrown_by([&] { events_of(text, options); }).message;
 }
-
-}  // namespace
 
 TEST_CASE("json events: every token comes with the byte where it begins") {
   CHECK(events_of(R"({"a" : 12, "b":[true,-1.5 ,"x",{}]})") ==
@@ -113,3 +111,5 @@ TEST_CASE("json events: a message shows no control character of the file and sta
   CHECK(message.size() < 500);
   CHECK(message.find('\x1b') == std::string::npos);
 }
+
+}  // namespace json_events_test

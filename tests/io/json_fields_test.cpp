@@ -5,15 +5,15 @@
 
 #include "io/scratch.hpp"
 
+namespace json_fields_test {
+
 using namespace temper;
 using test::code_of;
 using test::thrown_by;
 
-namespace {
 const JsonSource source{"config.json"};
 const Json fields = parse_json(
     R"({"i":12,"n":null,"big":18446744073709551615,"f":1.5,"one":1.0,"b":true,"s":"x","o":{},"a":[]})", "config.json");
-}  // namespace
 
 TEST_CASE("json fields: values of the right type are given") {
   CHECK(require_integer(fields, "i", source, 0, 12) == 12);
@@ -60,3 +60,5 @@ TEST_CASE("json fields: the message names source, key, value and what was expect
   CHECK(thrown.fault == Fault::usage);
   CHECK(code_of([] { find_field(Json(3), "k", source); }) == "json.field");
 }
+
+}  // namespace json_fields_test

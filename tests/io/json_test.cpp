@@ -8,6 +8,8 @@
 
 #include "io/scratch.hpp"
 
+namespace json_test {
+
 using namespace temper;
 using test::code_of;
 using test::thrown_by;
@@ -88,3 +90,5 @@ TEST_CASE("json: numbers that are not finite become strings, others round-trip")
 TEST_CASE("json: text that is not UTF-8 is not written") {
   CHECK(code_of([] { to_text(Json("\xff")); }) == "json.utf8");
 }
+
+}  // namespace json_test

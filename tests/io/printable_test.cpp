@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+namespace printable_test {
+
 using temper::printable;
 using temper::utf8_length;
 
@@ -31,3 +33,5 @@ TEST_CASE("printable: only well-formed UTF-8 has a length") {
                           "\xf5\x80\x80\x80", "\xe2\x82"})
     CHECK(utf8_length(bad) == 0);
 }
+
+}  // namespace printable_test

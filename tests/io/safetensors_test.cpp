@@ -5,11 +5,11 @@
 
 #include "io/scratch.hpp"
 
+namespace safetensors_test {
+
 using namespace temper;
 using test::code_of;
 using test::thrown_by;
-
-namespace {
 
 std::string file_of(std::string_view header, std::size_t data_bytes) {
   std::string file(8, '\0');
@@ -29,8 +29,6 @@ std::string one(std::string_view dtype, std::string_view shape, std::string_view
 const std::string small_header =
     R"({"__metadata__":{"format":"pt"},"b":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},)"
     R"("a":{"dtype":"BF16","shape":[3],"data_offsets":[8,14]},"i":{"dtype":"I64","shape":[],"data_offsets":[14,22]}}  )";
-
-}  // namespace
 
 TEST_CASE("safetensors: a good file gives tensors in the order of their bytes") {
   const test::ScratchFolder folder;
@@ -226,3 +224,5 @@ TEST_CASE("safetensors: opening does not touch the data") {
   if (error) return;  // a file system without sparse files
   CHECK(SafetensorsFile(path).find("w")->count() == 1099511627776);
 }
+
+}  // namespace safetensors_test

@@ -5,13 +5,13 @@
 
 #include "io/scratch.hpp"
 
+namespace safetensors_write_test {
+
 using namespace temper;
 using test::code_of;
 using test::content_of;
 
-namespace {
 const std::vector<float> three{1, -2.5f, 3.14159f};
-}
 
 TEST_CASE("safetensors writer: the bytes are those of the safetensors library") {
   const test::ScratchFolder folder;
@@ -94,3 +94,5 @@ TEST_CASE("safetensors writer: a source that fails leaves the old file") {
   CHECK(content_of(folder / "m") == "old");
   CHECK(folder.entries() == 1);
 }
+
+}  // namespace safetensors_write_test

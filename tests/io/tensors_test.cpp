@@ -7,11 +7,11 @@
 
 #include "io/scratch.hpp"
 
+namespace tensors_test {
+
 using namespace temper;
 using test::code_of;
 using test::thrown_by;
-
-namespace {
 
 template <class T>
 TensorInfo tensor_of(const std::vector<T>& values, Element element) {
@@ -36,8 +36,6 @@ void check_scan(Element element, T good, const std::vector<T>& bad) {
       values[at] = good;
     }
 }
-
-}  // namespace
 
 TEST_CASE("tensors: NaN and infinity are found at every place, the largest finite value is not") {
   constexpr float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
@@ -98,3 +96,5 @@ TEST_CASE("tensors: a table finds by name and sees a name that repeats") {
   tensors[2].name = "b";
   CHECK(*TensorTable(tensors).repeated_name() == "b");
 }
+
+}  // namespace tensors_test

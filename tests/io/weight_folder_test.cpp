@@ -6,11 +6,11 @@
 #include "io/scratch.hpp"
 #include "temper/io/safetensors_write.hpp"
 
+namespace weight_folder_test {
+
 using namespace temper;
 using test::code_of;
 using test::thrown_by;
-
-namespace {
 
 const std::vector<float> values{1, 2, 3};
 
@@ -25,8 +25,6 @@ void write_index(const test::ScratchFolder& folder, const Json& map) {
 std::string open_code(const test::ScratchFolder& folder) {
   return code_of([&] { WeightFolder weights(folder.path()); });
 }
-
-}  // namespace
 
 TEST_CASE("weights: one file or shards give the same list") {
   const test::ScratchFolder folder;
@@ -93,3 +91,5 @@ TEST_CASE("weights: a folder without weights says what is there instead") {
   CHECK(missing.code == "file.missing");
   CHECK(code_of([&] { WeightFolder weights(folder / "pytorch_model.bin"); }) == "weights.not_folder");
 }
+
+}  // namespace weight_folder_test

@@ -5,9 +5,9 @@
 #include "support/small_config.hpp"
 #include "temper/adapter/full.hpp"
 
-using namespace temper_test;
+namespace attention_test {
 
-namespace {
+using namespace temper_test;
 
 constexpr Index width = 8;
 
@@ -40,8 +40,6 @@ Config with(auto&& change) {
   change(config);
   return config;
 }
-
-}  // namespace
 
 TEST_CASE("attention layer: gradients match central differences in every family's form") {
   const Config forms[] = {small_config(), with([](Config& c) { c.query_bias = c.output_bias = true; }),
@@ -107,3 +105,5 @@ TEST_CASE("attention layer: parameters have the names of the files") {
     expected.push_back(std::string("model.layers.0.self_attn.") + name);
   CHECK(names_of(layer) == expected);
 }
+
+}  // namespace attention_test

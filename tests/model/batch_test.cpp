@@ -6,10 +6,10 @@
 #include "support/small_config.hpp"
 #include "support/workbench.hpp"
 
+namespace batch_test {
+
 using namespace temper;
 using temper_test::small_config;
-
-namespace {
 
 using B = Cpu<double>;
 
@@ -34,8 +34,6 @@ std::string code_of(auto&& call) {
   } catch (const Error& error) { return error.code(); }
   return "none";
 }
-
-}  // namespace
 
 TEST_CASE("batch: its shape is what memory depends on") {
   const Rows rows;
@@ -139,3 +137,5 @@ TEST_CASE("batch: a batch of no tokens is empty") {
   CHECK(batch.size() == 0);
   CHECK(batch.documents == 0);
 }
+
+}  // namespace batch_test

@@ -5,9 +5,9 @@
 #include "support/small_config.hpp"
 #include "temper/adapter/lora.hpp"
 
-using namespace temper_test;
+namespace block_test {
 
-namespace {
+using namespace temper_test;
 
 using B = Cpu<double>;
 
@@ -34,8 +34,6 @@ struct Bench : LayerBench<double> {
             upload_batch(ctx, staging, config, HostBatch{tokens, {}, {}, starts})};
   }
 };
-
-}  // namespace
 
 TEST_CASE("block: gradients match central differences, with LoRA, dropout and trained norms") {
   Bench bench;
@@ -83,3 +81,5 @@ TEST_CASE("block: with checks on, the part that made a value that is none is nam
     });
   }
 }
+
+}  // namespace block_test

@@ -5,12 +5,12 @@
 
 #include "io/scratch.hpp"
 
+namespace config_test {
+
 using namespace temper;
 using temper::test::ScratchFolder;
 using temper::test::Thrown;
 using temper::test::thrown_by;
-
-namespace {
 
 const std::filesystem::path models = std::filesystem::path(TEMPER_TESTS) / "golden/model";
 const char* const families[] = {"llama2",     "llama3", "llama_linear", "llama_dynamic",
@@ -55,8 +55,6 @@ void check_equal(const Config& a, const Config& b) {
   CHECK(a.rope.high_frequency == b.rope.high_frequency);
   CHECK(a.rope.original_positions == b.rope.original_positions);
 }
-
-}  // namespace
 
 TEST_CASE("config: the words of transformers 5 and of transformers 4 mean the same model") {
   for (const std::string family : families) {
@@ -265,3 +263,5 @@ TEST_CASE("config: a folder without the file is an error that names it") {
   folder.write("config.json", "{\"model_type\": ");
   CHECK(contains(thrown_by([&] { open_config(folder.path()); }).message, "config.json"));
 }
+
+}  // namespace config_test

@@ -3,9 +3,9 @@
 
 #include "support/golden_model.hpp"
 
-using namespace temper_test;
+namespace decoder_test {
 
-namespace {
+using namespace temper_test;
 
 // Logits of every document and all gradients of one batch, against what transformers and PEFT recorded in 'folder'.
 template <class B, class A>
@@ -51,8 +51,6 @@ void matches_recorded(const std::string& family, A adapter, const std::filesyste
   }
 }
 
-}  // namespace
-
 TEST_CASE("decoder: logits and gradients of every family are those of transformers, full") {
   for (const std::string& family : golden_families())
     matches_recorded<Cpu<float>>(family, Full{}, golden_models / family, 1e-6);
@@ -64,3 +62,5 @@ TEST_CASE("decoder: logits and gradients of every family are those of PEFT, LoRA
     matches_recorded<Cpu<float>>(family, read_peft_config(folder), folder, 1e-6);
   }
 }
+
+}  // namespace decoder_test

@@ -5,6 +5,8 @@
 #include "temper/adapter/full.hpp"
 #include "temper/adapter/lora.hpp"
 
+namespace embedding_test {
+
 using namespace temper_test;
 
 TEST_CASE_TEMPLATE("embedding: each token gets its row, from a trained and a frozen table", Real, float, double) {
@@ -38,3 +40,5 @@ TEST_CASE("embedding: the gradient of a row is the sum over its tokens, and a fr
   const double* g = layer.trained->gradient.data;
   CHECK(std::vector<double>(g, g + 10) == std::vector<double>{4, 5, 1, 1, 1, 1, 1, 1, 7, 9});
 }
+
+}  // namespace embedding_test

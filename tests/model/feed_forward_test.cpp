@@ -5,6 +5,8 @@
 #include "support/small_config.hpp"
 #include "temper/adapter/full.hpp"
 
+namespace feed_forward_test {
+
 using namespace temper_test;
 
 TEST_CASE("feed forward: gradients match central differences, with and without biases") {
@@ -39,3 +41,5 @@ TEST_CASE("feed forward: parameters have the names of the files") {
                                                     "model.layers.1.mlp.up_proj.weight",
                                                     "model.layers.1.mlp.down_proj.weight"});
 }
+
+}  // namespace feed_forward_test

@@ -6,6 +6,8 @@
 #include "support/workbench.hpp"
 #include "temper/backend/cpu/update.hpp"
 
+namespace finite_test {
+
 using namespace temper;
 
 TEST_CASE_TEMPLATE("finite: a value that is none is named with its step and place, when checks are on", Real, float,
@@ -28,3 +30,5 @@ TEST_CASE_TEMPLATE("finite: a value that is none is named with its step and plac
   x(2, 3) = 0;
   CHECK_NOTHROW(check_finite(bench.ctx, In<B>(x), "model.norm", ""));
 }
+
+}  // namespace finite_test

@@ -7,13 +7,13 @@
 
 #include <doctest/doctest.h>
 
+namespace folder_test {
+
 using namespace temper;
 using temper::test::content_of;
 using temper::test::ScratchFolder;
 using temper::test::Thrown;
 using temper::test::thrown_by;
-
-namespace {
 
 const std::filesystem::path models = std::filesystem::path(TEMPER_TESTS) / "golden/model";
 
@@ -30,8 +30,6 @@ std::vector<TensorToWrite> tensors_of(const WeightFolder& folder) {
   for (const TensorInfo& t : folder.tensors()) tensors.push_back(tensor_of_bytes(t.name, *t.element, t.shape, t.bytes));
   return tensors;
 }
-
-}  // namespace
 
 TEST_CASE("model folder: a model that is saved and opened again has the same weights, whatever its family") {
   for (const std::string family : {"llama3", "qwen2", "qwen3", "mistral", "llama_bf16"}) {
@@ -128,3 +126,5 @@ TEST_CASE("model folder: it has weights as one file or as an index") {
   CHECK_FALSE(has_weights(models));
   CHECK_FALSE(has_weights(models / "nowhere"));
 }
+
+}  // namespace folder_test

@@ -3,9 +3,9 @@
 
 #include "support/golden_model.hpp"
 
-using namespace temper_test;
+namespace generate_test {
 
-namespace {
+using namespace temper_test;
 
 using B = Cpu<float>;
 using Model = Decoder<B, Lora<>>;
@@ -80,8 +80,6 @@ TokenId pick(const std::vector<float>& logits, const Sampling& sampling, std::ui
   std::vector<std::pair<double, TokenId>> candidates;
   return pick_token<float>(logits, sampling, position, candidates);
 }
-
-}  // namespace
 
 TEST_CASE("generate: greedy text with a cache is what the whole forward pass says, for every family") {
   for (const std::string& family : golden_families()) {
@@ -190,3 +188,5 @@ TEST_CASE("generate: tokens are drawn as often as their probabilities say") {
   CHECK(shares({.temperature = 1, .top_p = 0.4})[0] == doctest::Approx(1));
   CHECK(shares({.temperature = 1, .top_p = 0})[0] == doctest::Approx(1));
 }
+
+}  // namespace generate_test

@@ -6,9 +6,9 @@
 #include "support/small_config.hpp"
 #include "temper/objective/causal_lm.hpp"
 
-using namespace temper_test;
+namespace heads_test {
 
-namespace {
+using namespace temper_test;
 
 using B = Cpu<double>;
 
@@ -38,8 +38,6 @@ struct Bench : LayerBench<double> {
     return result;
   }
 };
-
-}  // namespace
 
 TEST_CASE("heads: gradients of the head and of the hidden states match central differences") {
   for (const CausalLm& objective : {CausalLm{}, CausalLm{.label_smoothing = 0.1}, CausalLm{.z_loss = 0.01}}) {
@@ -116,3 +114,5 @@ TEST_CASE("heads: evaluation gives the loss of training and touches no gradient"
   CHECK(std::equal(before.begin(), before.end(), bench.dweight.data));
   CHECK(std::equal(hidden.begin(), hidden.end(), bench.dhidden.data));
 }
+
+}  // namespace heads_test

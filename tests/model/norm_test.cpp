@@ -5,9 +5,9 @@
 #include "temper/adapter/full.hpp"
 #include "temper/adapter/lora.hpp"
 
-using namespace temper_test;
+namespace norm_test {
 
-namespace {
+using namespace temper_test;
 
 // A norm as a layer of the checker: it overwrites y, as the model asks of it.
 struct Alone {
@@ -18,8 +18,6 @@ struct Alone {
   void backward(Context<B>& ctx, In<B> dy, Out<B> dx, Saved& saved) { norm.backward(ctx, dy, dx, saved); }
   void visit(auto&& each) { norm.visit(each); }
 };
-
-}  // namespace
 
 TEST_CASE("norm: gradients match central differences, trained and frozen") {
   for (const bool trained : {false, true}) {
@@ -56,3 +54,5 @@ TEST_CASE_TEMPLATE("norm: without a file its weight is one, so rows get the root
     CHECK(squares == doctest::Approx(1).epsilon(1e-6));
   }
 }
+
+}  // namespace norm_test

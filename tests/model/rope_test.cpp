@@ -3,9 +3,9 @@
 
 #include <doctest/doctest.h>
 
-using namespace temper;
+namespace rope_test {
 
-namespace {
+using namespace temper;
 
 const std::filesystem::path models = std::filesystem::path(TEMPER_TESTS) / "golden/model";
 
@@ -23,8 +23,6 @@ void for_each_recorded(auto&& f) {
     }
   }
 }
-
-}  // namespace
 
 TEST_CASE("rope: frequencies are those of transformers in float, and of the formula in double") {
   for_each_recorded([](const Config& config, const Json& document) {
@@ -110,3 +108,5 @@ TEST_CASE("rope: the first position does not turn") {
   CHECK(cosines == std::vector<float>(4, 1));
   CHECK(sines == std::vector<float>(4, 0));
 }
+
+}  // namespace rope_test

@@ -6,6 +6,8 @@
 
 #include "temper/backend/cpu/memory.hpp"
 
+namespace causal_lm_test {
+
 using namespace temper;
 
 TEST_CASE("causal lm: its gradient is known before the forward pass, and settings go to the head") {
@@ -17,3 +19,5 @@ TEST_CASE("causal lm: its gradient is known before the forward pass, and setting
   CHECK(both.smoothing == 0.1);
   CHECK(both.z_loss == 1e-4);
 }
+
+}  // namespace causal_lm_test

@@ -5,9 +5,9 @@
 #include "support/golden_model.hpp"
 #include "support/pair_objectives.hpp"
 
-using namespace temper_test;
+namespace objective_test {
 
-namespace {
+using namespace temper_test;
 
 struct NoLoss {
   template <class B>
@@ -15,8 +15,6 @@ struct NoLoss {
   template <class B>
   using Batch = PairBatch<B>;
 };
-
-}  // namespace
 
 static_assert(Objective<CausalLm, Cpu<float>> && GradientKnown<CausalLm>);
 static_assert(Objective<SimPo, Cpu<float>> && Objective<Dpo, Cpu<double>> && !GradientKnown<SimPo>);
@@ -66,3 +64,5 @@ TEST_CASE("objective: sigmoid and softplus hold at both ends") {
   CHECK(sigmoid(-800.0) == 0);
   CHECK(softplus(-40.0) == doctest::Approx(std::exp(-40)).epsilon(1e-12));
 }
+
+}  // namespace objective_test

@@ -6,9 +6,9 @@
 #include "support/pair_objectives.hpp"
 #include "support/workbench.hpp"
 
-using namespace temper_test;
+namespace pairs_test {
 
-namespace {
+using namespace temper_test;
 
 // Log-probabilities of four documents: two pairs, of different lengths.
 template <class Real>
@@ -25,8 +25,6 @@ struct Pairs {
                           View<Cpu<Real>, Real, 1>(slope.data(), {tokens}));
   }
 };
-
-}  // namespace
 
 TEST_CASE_TEMPLATE("pairs: a formula sees each side's sum, and its slopes reach each token of that side", Real, float,
                    double) {
@@ -95,3 +93,5 @@ TEST_CASE("pairs: documents that are no pairs are refused") {
   CHECK_THROWS_WITH_AS(Dpo{}.loss(pairs.bench.ctx, logp, PairBatch<Cpu<double>>{1, 1}, slope),
                        doctest::Contains("3 documents for 1 pairs"), Error);
 }
+
+}  // namespace pairs_test

@@ -4,6 +4,8 @@
 
 #include "support/one_parameter.hpp"
 
+namespace adamw_test {
+
 using namespace temper_test;
 
 static_assert(Optimizer<AdamW, Cpu<float>> && check_optimizer<AdamW, Cpu<double>>());
@@ -41,3 +43,5 @@ TEST_CASE("adamw: two tensors of state, by name, counted as the optimizer's") {
   CHECK(one.names() == std::vector<std::string>{"first", "second"});
   CHECK(one.state_bytes() == 2 * Arena::rounded(300 * sizeof(double)));
 }
+
+}  // namespace adamw_test

@@ -4,9 +4,9 @@
 
 #include "temper/temper.hpp"
 
-using namespace temper;
+namespace custom_optimizer_test {
 
-namespace {
+using namespace temper;
 
 // [signum]
 struct Signum {  // m = beta m + (1 - beta) g,  p -= rate sign(m)        (Bernstein et al. 2018)
@@ -36,8 +36,6 @@ struct Signum {  // m = beta m + (1 - beta) g,  p -= rate sign(m)        (Bernst
 };
 static_assert(Optimizer<Signum, Cpu<float>>);
 // [/signum]
-
-}  // namespace
 
 TEST_CASE("custom optimizer: a user's rule trains a decoder, and its memory is in the plan") {
   const Config config = read_config({{"model_type", "llama"},
@@ -70,3 +68,5 @@ TEST_CASE("custom optimizer: a user's rule trains a decoder, and its memory is i
   CHECK(first > 1.5);
   CHECK(last < 0.5 * first);
 }
+
+}  // namespace custom_optimizer_test

@@ -4,9 +4,9 @@
 
 #include "support/one_parameter.hpp"
 
-using namespace temper_test;
+namespace optimizer_test {
 
-namespace {
+using namespace temper_test;
 
 // The sign of the gradient, which needs no memory.
 struct SignDescent {
@@ -38,8 +38,6 @@ struct NoUpdate {
   }
 };
 
-}  // namespace
-
 static_assert(Optimizer<SignDescent, Cpu<float>> && check_optimizer<SignDescent, Cpu<float>>());
 static_assert(!Optimizer<NoUpdate, Cpu<float>> && !Optimizer<int, Cpu<float>>);
 
@@ -53,3 +51,5 @@ TEST_CASE("optimizer: a step has no clipping unless told so") {
   CHECK(StepInfo{}.gradient_scale == 1);
   CHECK(StepInfo{}.number == 0);
 }
+
+}  // namespace optimizer_test

@@ -8,9 +8,9 @@
 
 #include "temper/io/json.hpp"
 
-using namespace temper;
+namespace schedule_test {
 
-namespace {
+using namespace temper;
 
 bool within_an_ulp(double a, double b) { return a == b || std::nextafter(a, b) == b; }
 
@@ -24,8 +24,6 @@ void compare(const Json& recorded, const Schedule auto& schedule) {
     CHECK(within_an_ulp(schedule(static_cast<Step>(step)), rates[step]));
   }
 }
-
-}  // namespace
 
 TEST_CASE("schedule: rates are those of transformers, to the last digit") {
   const Json recorded = read_json(std::filesystem::path(TEMPER_TESTS) / "golden/model/schedules.json");
@@ -84,3 +82,5 @@ TEST_CASE("schedule: a rate of zero stays zero") {
   CHECK(Cosine{.peak = 0, .total = 10}(5) == 0);
   CHECK(WarmupStableDecay{.peak = 0, .total = 20}(19) == 0);
 }
+
+}  // namespace schedule_test

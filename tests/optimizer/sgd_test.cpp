@@ -4,6 +4,8 @@
 
 #include "support/one_parameter.hpp"
 
+namespace sgd_test {
+
 using namespace temper_test;
 
 static_assert(Optimizer<Sgd, Cpu<float>> && check_optimizer<Sgd, Cpu<double>>());
@@ -34,3 +36,5 @@ TEST_CASE("sgd: it remembers the momentum, and nothing without one") {
   CHECK(without.names().empty());
   CHECK(without.state_bytes() == 0);
 }
+
+}  // namespace sgd_test

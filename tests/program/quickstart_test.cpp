@@ -5,6 +5,8 @@
 #include "program/program.hpp"
 #include "program/tiny_model.hpp"
 
+namespace quickstart_test {
+
 using namespace temper_test;
 
 TEST_CASE("quickstart: its recipes pass every check, and the second fits what the first leaves") {
@@ -34,3 +36,5 @@ TEST_CASE("quickstart: what is learned of a row is the answer and its end") {
   CHECK(rows.out.find("assistant\n<<I am a small model, trained by temper in a few minutes.<|im_end|>>>") !=
         std::string::npos);
 }
+
+}  // namespace quickstart_test

@@ -7,9 +7,9 @@
 #include "program/program.hpp"
 #include "program/tiny_model.hpp"
 
-using namespace temper_test;
+namespace recipe_test {
 
-namespace {
+using namespace temper_test;
 
 // The stderr lines of a recipe that must be refused.
 std::vector<std::string> complaints(const fs::path& recipe, std::vector<std::string> more = {}) {
@@ -31,8 +31,6 @@ bool holds(const std::vector<std::string>& lines, const std::string& part) {
   for (const std::string& line : lines) MESSAGE(line);
   return false;
 }
-
-}  // namespace
 
 TEST_CASE("recipe: every mistake is reported at once, with file, line, column and key") {
   const TestFolder folder;
@@ -217,3 +215,5 @@ TEST_CASE("recipe: the page of keys in docs is the table of the program") {
   CHECK(table.size() > 1000);
   CHECK(page.find(table) != std::string::npos);
 }
+
+}  // namespace recipe_test

@@ -6,9 +6,9 @@
 #include "program/program.hpp"
 #include "program/tiny_model.hpp"
 
-using namespace temper_test;
+namespace resume_test {
 
-namespace {
+using namespace temper_test;
 
 // Forty steps, an evaluation every seven, a checkpoint every four.
 struct LongRun : TinyRun {
@@ -36,8 +36,6 @@ void flip_a_byte(const fs::path& file) {
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
   write_text(file, bytes);
 }
-
-}  // namespace
 
 TEST_CASE("resume: a run that is killed or stopped ends in the same bytes as one that is not") {
   LongRun runs;
@@ -146,3 +144,5 @@ TEST_CASE("resume: a folder that is no run is a usage error") {
   CHECK(resume(folder.path()).code == 2);
   CHECK(resume(folder / "absent").code == 2);
 }
+
+}  // namespace resume_test

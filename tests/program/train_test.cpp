@@ -7,9 +7,9 @@
 #include "program/tiny_model.hpp"
 #include "temper/io/safetensors.hpp"
 
-using namespace temper_test;
+namespace train_test {
 
-namespace {
+using namespace temper_test;
 
 std::set<std::string> names_in(const fs::path& folder) {
   std::set<std::string> names;
@@ -24,8 +24,6 @@ Finished train(const TinyRun& tiny, std::vector<std::string> more = {}) {
 }
 
 std::string adapter(const fs::path& run) { return read_text(run / "adapter" / "adapter_model.safetensors"); }
-
-}  // namespace
 
 TEST_CASE("train: a run leaves an adapter, metrics and a manifest, and nothing beside model and data") {
   TinyRun tiny;
@@ -228,3 +226,5 @@ TEST_CASE("train: files that are bad end with 76, before a run's folder is made"
     refused(tiny, "shape");
   }
 }
+
+}  // namespace train_test

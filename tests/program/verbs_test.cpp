@@ -4,6 +4,8 @@
 #include "program/program.hpp"
 #include "program/tiny_model.hpp"
 
+namespace verbs_test {
+
 using namespace temper_test;
 
 TEST_CASE("program: each verb has help with an example and --json, on stdout") {
@@ -156,3 +158,5 @@ TEST_CASE("runs and doctor: JSON for scripts") {
   CHECK(doctor.code == 0);
   for (const char* key : {"version", "device", "threads", "gpus", "checks"}) CHECK(doctor.json().contains(key));
 }
+
+}  // namespace verbs_test

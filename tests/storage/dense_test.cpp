@@ -3,13 +3,13 @@
 
 #include <doctest/doctest.h>
 
+namespace dense_test {
+
 using namespace temper;
 
-namespace {
 struct Host {
   using Activation = float;
 };
-}  // namespace
 
 TEST_CASE("dense: the element follows from the type of a view, readable or writable") {
   static_assert(element_of<float> == Element::f32);
@@ -38,3 +38,5 @@ TEST_CASE("dense: as a storage it has a name and a matrix") {
   static_assert(std::is_same_v<Dense::Matrix<Host>, DenseMatrix<Host>>);
   CHECK(Dense::name == "dense");
 }
+
+}  // namespace dense_test

@@ -7,9 +7,9 @@
 #include "temper/adapter/lora.hpp"
 #include "temper/objective/pairs.hpp"
 
-using namespace temper;
+namespace gradient_check_test {
 
-namespace {
+using namespace temper;
 
 // LoRA with one of the gradients off by a hundredth.
 struct WrongLora : Lora<> {
@@ -44,8 +44,6 @@ struct Sigmoid {
     return loss_of_pairs(ctx, *this, Reduce::sum, logp, batch, dlogp);
   }
 };
-
-}  // namespace
 
 TEST_CASE("gradient check: adapters that ship pass") {
   CHECK(check_adapter_gradient(Full{}, 5, 6, 7).largest_error < 1e-7);
@@ -117,3 +115,5 @@ TEST_CASE("gradient check: a gradient that is no number, or infinite, is found; 
   }
   CHECK(values == std::vector<double>{1, 2});
 }
+
+}  // namespace gradient_check_test

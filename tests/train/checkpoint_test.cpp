@@ -4,13 +4,13 @@
 #include "io/scratch.hpp"
 #include "support/golden_model.hpp"
 
+namespace checkpoint_test {
+
 using namespace temper_test;
 using temper::test::content_of;
 using temper::test::ScratchFolder;
 using temper::test::Thrown;
 using temper::test::thrown_by;
-
-namespace {
 
 using B = Cpu<float>;
 
@@ -59,8 +59,6 @@ void continues_bit_for_bit(const R& rule) {
   for (const char* file : {"parameters.safetensors", "optimizer.safetensors"})
     CHECK(content_of(folder / file) == content_of(again / file));
 }
-
-}  // namespace
 
 TEST_CASE("checkpoint: a run that is resumed reaches the bits of one that went on") {
   continues_bit_for_bit(AdamW{});
@@ -126,3 +124,5 @@ TEST_CASE("checkpoint: a file that was cut, or is not there, is an error that na
   }
   CHECK(run.load(folder).code == "none");
 }
+
+}  // namespace checkpoint_test

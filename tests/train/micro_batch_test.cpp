@@ -3,9 +3,9 @@
 
 #include "support/golden_model.hpp"
 
-using namespace temper_test;
+namespace micro_batch_test {
 
-namespace {
+using namespace temper_test;
 
 using B = Cpu<float>;
 
@@ -31,8 +31,6 @@ struct Bench {
     return run_micro_batch(ctx, staging, model, CausalLm{}, rows.host(), denominator);
   }
 };
-
-}  // namespace
 
 TEST_CASE("micro-batch: gradients are added to in training and let be in evaluation; the loss is the same") {
   Bench bench;
@@ -81,3 +79,5 @@ TEST_CASE("micro-batch: a batch made for a plan has the shape that was asked for
     for (const Index start : batch.host().document_starts) CHECK(start <= shape.tokens);
   }
 }
+
+}  // namespace micro_batch_test

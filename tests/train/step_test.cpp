@@ -3,9 +3,9 @@
 
 #include "support/golden_model.hpp"
 
-using namespace temper_test;
+namespace step_test {
 
-namespace {
+using namespace temper_test;
 
 struct Curve {
   std::vector<double> loss, norm;
@@ -69,8 +69,6 @@ std::vector<double> weights_of(auto& model) {
   });
   return all;
 }
-
-}  // namespace
 
 // Each recorded run of each family, on one backend.
 template <class B>
@@ -225,3 +223,5 @@ TEST_CASE("step: gradients of the whole model match central differences in doubl
     CHECK(check.largest_error < 1e-5);
   }
 }
+
+}  // namespace step_test

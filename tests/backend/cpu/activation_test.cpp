@@ -5,6 +5,8 @@
 
 #include "support/workbench.hpp"
 
+namespace activation_test {
+
 using namespace temper;
 
 TEST_CASE("swiglu: equals silu(gate) * up, in place of the gate too") {
@@ -172,3 +174,5 @@ TEST_CASE("activation: shapes that do not fit are refused") {
   CHECK_THROWS_AS(scale_columns(bench.ctx, into(x), x, s), Error);
   CHECK_THROWS_AS(sum_of_products(bench.ctx, into(s), x, x), Error);
 }
+
+}  // namespace activation_test

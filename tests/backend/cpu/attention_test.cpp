@@ -5,9 +5,9 @@
 
 #include "support/workbench.hpp"
 
-using namespace temper;
+namespace attention_test {
 
-namespace {
+using namespace temper;
 
 struct Case {
   std::vector<Index> documents;
@@ -88,8 +88,6 @@ double error_of_forward(const Pass<Real>& pass, const Case& c) {
       }
   return largest;
 }
-
-}  // namespace
 
 TEST_CASE("attention: equals softmax of scores times values, for groups, windows and packed documents") {
   for (const Case& c : cases) {
@@ -231,3 +229,5 @@ TEST_CASE("attention: shapes and spans that do not fit are refused") {
   pass.spans[0].key_begin = 0, pass.spans[0].query_end = 6;
   CHECK_NOTHROW(pass.forward(c));
 }
+
+}  // namespace attention_test

@@ -5,14 +5,12 @@
 
 #include "support/workbench.hpp"
 
-using namespace temper;
+namespace embedding_test {
 
-namespace {
+using namespace temper;
 
 constexpr Index table_rows = 11, width = 150;
 const std::vector<TokenId> tokens = {3, 0, 10, 3, 3, 7, 0};
-
-}  // namespace
 
 TEST_CASE("gather: takes rows of tables of every element") {
   Workbench<float> bench(2);
@@ -88,3 +86,5 @@ TEST_CASE("gather_rows and scatter_rows: rows out, gradients back, zero elsewher
   scatter_rows(bench.ctx, dx, y.slice(0, 0), list_of(none, 0.0f));
   for (Index i = 0; i < dx.size(); ++i) REQUIRE(dx.data[i] == 0);
 }
+
+}  // namespace embedding_test

@@ -5,9 +5,9 @@
 
 #include "support/workbench.hpp"
 
-using namespace temper;
+namespace head_test {
 
-namespace {
+using namespace temper;
 
 // Enough rows for two blocks of a small vocabulary, and a width that is no multiple of anything.
 struct Sizes {
@@ -79,8 +79,6 @@ double error_of_losses(const Head<Real>& head, CrossEntropy c) {
   }
   return largest;
 }
-
-}  // namespace
 
 TEST_CASE("head: cross entropy with smoothing and z-loss equals its formula") {
   for (const Sizes& s : sizes)
@@ -245,3 +243,5 @@ TEST_CASE("head: no rows give no losses and no gradient") {
   head.train({});
   for (Index i = 0; i < head.dweight.size(); ++i) CHECK(head.dweight.data[i] == 0);
 }
+
+}  // namespace head_test

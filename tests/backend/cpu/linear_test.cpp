@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-using namespace temper;
+namespace linear_test {
 
-namespace {
+using namespace temper;
 
 enum class Kind { plain, transposed, outer };
 constexpr Kind kinds[] = {Kind::plain, Kind::transposed, Kind::outer};
@@ -118,8 +118,6 @@ std::string describe(Kind kind, const Shape& s, bool add, Element element) {
   return fmt::format("kind {}, {} x {} x {}, {}, {}", static_cast<int>(kind), s.rows, s.cols, s.depth,
                      add ? "onto" : "into", name_of(element));
 }
-
-}  // namespace
 
 TEST_CASE("linear: products agree with a plain loop for all shapes, elements and targets") {
   for (const Shape& s : shapes) {
@@ -268,3 +266,5 @@ TEST_CASE("linear: shapes that do not fit are refused, also while planning; plan
   CHECK(ctx.operations()[0].name == "matmul");
   CHECK(ctx.operations()[0].cost.flops == 2 * 4 * 5 * 6);
 }
+
+}  // namespace linear_test

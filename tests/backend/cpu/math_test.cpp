@@ -6,6 +6,8 @@
 #include <cstring>
 #include <vector>
 
+namespace math_test {
+
 using namespace temper;
 
 TEST_CASE("exponential: within 2 ulp of e^x wherever e^x is a normal float") {
@@ -105,3 +107,5 @@ TEST_CASE("Pieces: cover everything once") {
   }
   CHECK(Pieces::of_rows(10, 1 << 20).each == 1);
 }
+
+}  // namespace math_test

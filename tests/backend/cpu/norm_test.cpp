@@ -5,9 +5,9 @@
 
 #include "support/workbench.hpp"
 
-using namespace temper;
+namespace norm_test {
 
-namespace {
+using namespace temper;
 
 constexpr double eps = 1e-6;
 
@@ -48,8 +48,6 @@ double error_of_forward(const Norm<Real>& n) {
   }
   return largest;
 }
-
-}  // namespace
 
 TEST_CASE("rms_norm: equals its formula") {
   for (const Index width : {1, 15, 16, 17, 896, 1000}) {
@@ -121,3 +119,5 @@ TEST_CASE("rms_norm: shapes that do not fit are refused, also while planning") {
   CHECK_THROWS_AS(rms_norm_weight_backward(plan.ctx, into(weight), x, x, rstd), Error);
   CHECK(plan.ctx.operations().empty());
 }
+
+}  // namespace norm_test

@@ -8,6 +8,8 @@
 #include <numeric>
 #include <stdexcept>
 
+namespace threads_test {
+
 using namespace temper;
 
 TEST_CASE("threads: every piece is done exactly once, by a worker of the pool") {
@@ -89,3 +91,5 @@ TEST_CASE("threads: a count that makes no sense is refused") {
   CHECK_THROWS_AS(Threads(1000000), Error);
   CHECK(Threads(0).count() >= 1);
 }
+
+}  // namespace threads_test

@@ -5,9 +5,9 @@
 
 #include "support/workbench.hpp"
 
-using namespace temper;
+namespace update_test {
 
-namespace {
+using namespace temper;
 
 constexpr Index count = 20007;
 
@@ -20,8 +20,6 @@ AdamWStep adamw_step(int t) {
           .correction1 = 1 - std::pow(0.9, t),
           .correction2 = 1 - std::pow(0.95, t)};
 }
-
-}  // namespace
 
 TEST_CASE("adamw: five steps are those of the textbook, in double exactly and in float nearly") {
   Workbench<double> exact(2);
@@ -127,3 +125,5 @@ TEST_CASE("update: planning answers without memory") {
   CHECK_THROWS_AS(adamw(plan.ctx, x, x, x.slice(0, 10), x, adamw_step(1), 1), Error);
   CHECK_THROWS_AS(sgd(plan.ctx, x, x, {}, {0.1, 0.9, 0}, 1), Error);
 }
+
+}  // namespace update_test
