@@ -10,14 +10,14 @@ namespace json_events_test {
 using namespace temper;
 using test::thrown_by;
 
-struct Recorder {
+struct Recorder final : JsonEvents {
   std::string said{};
-  void begin_object(std::size_t at) { said += fmt::format("{{{} ", at); }
-  void end_object() { said += "} "; }
-  void begin_array(std::size_t at) { said += fmt::format("[{} ", at); }
-  void end_array() { said += "] "; }
-  void key(std::string& name, std::size_t at) { said += fmt::format("{}@{} ", name, at); }
-  void scalar(Json&& value, std::size_t at) { said += fmt::format("{}@{} ", value.dump(), at); }
+  void begin_object(std::size_t at) override { said += fmt::format("{{{} ", at); }
+  void end_object() override { said += "} "; }
+  void begin_array(std::size_t at) override { said += fmt::format("[{} ", at); }
+  void end_array() override { said += "] "; }
+  void key(std::string& name, std::size_t at) override { said += fmt::format("{}@{} ", name, at); }
+  void scalar(Json&& value, std::size_t at) override { said += fmt::format("{}@{} ", value.dump(), at); }
 };
 
 std::string events_of(std::string_view text, const JsonOptions& options = {}) {

@@ -22,7 +22,7 @@ struct TokenizerFile {
 };
 
 // Receives the events of json_events.hpp and passes on what it does not take.
-class TokenizerFileReader {
+class TokenizerFileReader final : public JsonEvents {
   enum class Taking { nothing, vocabulary, merges };
   static constexpr std::size_t max_merges = std::size_t{1} << 22;
 
@@ -42,7 +42,7 @@ class TokenizerFileReader {
 
   Json take_rest() { return rest_.take(); }
 
-  void begin_object(std::size_t offset) {
+  void begin_object(std::size_t offset) override {
     ++depth_;
     if (taking_ != Taking::nothing) wrong_shape();
     if (std::exchange(next_, Taking::nothing) == Taking::vocabulary) {
@@ -53,7 +53,7 @@ class TokenizerFileReader {
     rest_.begin_object(offset);
   }
 
-  void begin_array(std::size_t offset) {
+  void begin_array(std::size_t offset) override {
     ++depth_;
     if (taking_ == Taking::merges && depth_ == 4) {
       pair_.clear();
@@ -68,7 +68,7 @@ class TokenizerFileReader {
     rest_.begin_array(offset);
   }
 
-  void key(std::string& name, std::size_t offset) {
+  void key(std::string& name, std::size_t offset) override {
     if (taking_ == Taking::vocabulary) {
       key_ = std::move(name);
       return;
@@ -82,7 +82,7 @@ class TokenizerFileReader {
     rest_.key(name, offset);
   }
 
-  void scalar(Json&& value, std::size_t offset) {
+  void scalar(Json&& value, std::size_t offset) override {
     if (taking_ == Taking::vocabulary) {
       if (!value.is_number_integer()) wrong_shape();
       const bool huge = value.is_number_unsigned() && value.get<std::uint64_t>() >> 63 != 0;
@@ -100,13 +100,13 @@ class TokenizerFileReader {
     }
   }
 
-  void end_object() {
+  void end_object() override {
     --depth_;
     if (taking_ == Taking::nothing) return rest_.end_object();
     taking_ = Taking::nothing;
   }
 
-  void end_array() {
+  void end_array() override {
     --depth_;
     if (taking_ == Taking::nothing) return rest_.end_array();
     if (depth_ == 3) {

@@ -47,7 +47,7 @@ inline std::string json_pointer(std::string_view parent, std::string_view key) {
 
 // Builds the value. An object's keys are compared when it closes: sorted by hash, then by name, so that no choice of
 // keys makes it slow.
-class JsonBuilder {
+class JsonBuilder final : public JsonEvents {
   struct Open {
     Json value;
     std::string key{};                  // of the value being read
@@ -69,26 +69,26 @@ class JsonBuilder {
 
   Json take() { return std::move(root_); }
 
-  void begin_object(std::size_t offset) { begin(Json::object(), offset); }
-  void begin_array(std::size_t offset) { begin(Json::array(), offset); }
+  void begin_object(std::size_t offset) override { begin(Json::object(), offset); }
+  void begin_array(std::size_t offset) override { begin(Json::array(), offset); }
 
-  void key(std::string& name, std::size_t offset) {
+  void key(std::string& name, std::size_t offset) override {
     Open& object = open_.back();
     object.key = std::move(name);
     object.places.push_back(offset);
     if (located_) located_->keys.emplace(json_pointer(object.pointer, object.key), next_place(offset));
   }
 
-  void scalar(Json&& value, std::size_t offset) {
+  void scalar(Json&& value, std::size_t offset) override {
     if (located_) located_->values.emplace(next_pointer(), next_place(offset));
     add(std::move(value));
   }
 
-  void end_object() {
+  void end_object() override {
     refuse_duplicates(open_.back());
     end_array();
   }
-  void end_array() {
+  void end_array() override {
     Json value = std::move(open_.back().value);
     open_.pop_back();
     add(std::move(value));

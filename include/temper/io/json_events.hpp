@@ -46,8 +46,7 @@ inline Place place_of(std::string_view text, std::size_t offset, Index first_lin
           1 + static_cast<Index>(std::count_if(line.begin(), line.end(), starts_character))};
 }
 
-// Tells how far the lexer has read: its own position is not part of the SAX interface. Not a member of JsonPass, so
-// that the lexer is compiled once for all events.
+// Tells how far the lexer has read: its own position is not part of the SAX interface.
 struct JsonPosition {
   using iterator_category = std::forward_iterator_tag;
   using value_type = char;
@@ -72,9 +71,21 @@ struct JsonPosition {
   friend bool operator!=(JsonPosition a, JsonPosition b) { return a.at != b.at; }
 };
 
-// Receiver of nlohmann's SAX calls. Events needs: begin_object(offset), end_object(), begin_array(offset), end_array(),
-// key(std::string&, offset) and scalar(Json&&, offset).
-template <class Events>
+// What a pass calls back. 'at' is the byte where the token begins. An interface and no template argument, so that
+// nlohmann's parser is compiled once for all readers.
+struct JsonEvents {
+  virtual void begin_object(std::size_t at) = 0;
+  virtual void end_object() = 0;
+  virtual void begin_array(std::size_t at) = 0;
+  virtual void end_array() = 0;
+  virtual void key(std::string& name, std::size_t at) = 0;
+  virtual void scalar(Json&& value, std::size_t at) = 0;
+
+ protected:
+  ~JsonEvents() = default;
+};
+
+// Receiver of nlohmann's SAX calls.
 class JsonPass {
   static constexpr std::size_t no_key = std::numeric_limits<std::size_t>::max();
 
@@ -86,14 +97,14 @@ class JsonPass {
 
   std::string_view text_, source_;
   const JsonOptions& options_;
-  Events& events_;
+  JsonEvents& events_;
   const char* seen_;
   std::size_t cursor_ = 0;  // end of the last token
   std::size_t nodes_ = 0;
   std::vector<Level> levels_;
 
  public:
-  JsonPass(std::string_view text, std::string_view source, const JsonOptions& options, Events& events)
+  JsonPass(std::string_view text, std::string_view source, const JsonOptions& options, JsonEvents& events)
       : text_(text), source_(source), options_(options), events_(events), seen_(text.data()) {}
 
   void run() {
@@ -280,9 +291,9 @@ class JsonPass {
   }
 };
 
-template <class Events>
-void read_json_events(std::string_view text, std::string_view source, const JsonOptions& options, Events& events) {
-  JsonPass<Events>(text, source, options, events).run();
+inline void read_json_events(std::string_view text, std::string_view source, const JsonOptions& options,
+                             JsonEvents& events) {
+  JsonPass(text, source, options, events).run();
 }
 
 }  // namespace temper

@@ -44,7 +44,7 @@ inline constexpr std::array<SafetensorsType, 22> safetensors_types = {{
 }};
 
 // Receives the header's tokens (json_events.hpp) and checks each tensor when its object closes.
-class SafetensorsHeader {
+class SafetensorsHeader final : public JsonEvents {
   enum class Field { none, dtype, shape, offsets };
 
   std::string file_;
@@ -62,7 +62,7 @@ class SafetensorsHeader {
  public:
   SafetensorsHeader(std::string file, std::span<const std::byte> data) : file_(std::move(file)), data_(data) {}
 
-  void begin_object(std::size_t) {
+  void begin_object(std::size_t) override {
     if (depth_ == 2) refuse_value("an object");
     if (depth_ == 1) {
       has_dtype_ = has_shape_ = has_offsets_ = false;
@@ -71,20 +71,20 @@ class SafetensorsHeader {
     }
     ++depth_;
   }
-  void begin_array(std::size_t) {
+  void begin_array(std::size_t) override {
     if (depth_ == 0) refuse("the header is an array; expected an object");
     if (depth_ != 2 || in_metadata_ || (field_ != Field::shape && field_ != Field::offsets)) refuse_value("an array");
     ++depth_;
   }
-  void end_object() {
+  void end_object() override {
     --depth_;
     if (depth_ != 1) return;
     if (!in_metadata_) finish_tensor();
     in_metadata_ = false;
   }
-  void end_array() { --depth_; }
+  void end_array() override { --depth_; }
 
-  void key(std::string& key, std::size_t) {
+  void key(std::string& key, std::size_t) override {
     if (depth_ == 1) {
       in_metadata_ = key == "__metadata__";
       if (in_metadata_) {
@@ -101,7 +101,7 @@ class SafetensorsHeader {
     }
   }
 
-  void scalar(Json&& value, std::size_t) {
+  void scalar(Json&& value, std::size_t) override {
     if (depth_ == 0) refuse("the header is not an object");
     if (depth_ == 1) refuse_value(value.type_name());
     if (in_metadata_) {
