@@ -52,8 +52,10 @@ class PatternScratch {
 
 class TextPattern {
   std::shared_ptr<const pcre2_code_8> code_;
-  std::string shown_;  // for messages
+  std::string shown_;    // for messages
+  std::string literal_;  // not empty: what is searched for, without code_
 
+  TextPattern() = default;
   TextPattern(std::string_view pattern, std::uint32_t options, std::string shown) : shown_(std::move(shown)) {
     const std::unique_ptr<pcre2_compile_context_8, decltype(&pcre2_compile_context_free_8)> context(
         pcre2_compile_context_create_8(nullptr), &pcre2_compile_context_free_8);
@@ -92,13 +94,21 @@ class TextPattern {
 
   static TextPattern literal(std::string_view text) {
     require_size(text);
-    return TextPattern(text, PCRE2_LITERAL, printable(text, 400));
+    if (text.empty()) return TextPattern(text, PCRE2_LITERAL, "");
+    TextPattern made;
+    made.literal_ = text;
+    return made;
   }
 
   // Calls found(begin, end) for each match in 'subject', which must be valid UTF-8.
   template <class Found>
   void for_each(std::string_view subject, PatternScratch& scratch, const Found& found) const {
     std::size_t from = 0;
+    if (!literal_.empty()) {
+      for (; (from = subject.find(literal_, from)) != std::string_view::npos; from += literal_.size())
+        found(static_cast<Index>(from), static_cast<Index>(from + literal_.size()));
+      return;
+    }
     std::size_t last_end = std::string_view::npos;
     while (from <= subject.size() && search(subject, from, scratch)) {
       const std::size_t* const range = pcre2_get_ovector_pointer_8(scratch.match_.get());
