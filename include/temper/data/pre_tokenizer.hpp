@@ -9,6 +9,7 @@
 #include "temper/data/part_pattern.hpp"
 #include "temper/data/tokenizer_part.hpp"
 #include "temper/data/unicode.hpp"
+#include "temper/data/word_scanner.hpp"
 
 #include <optional>
 #include <string>
@@ -46,6 +47,9 @@ class PreTokenizer {
     MatchBecomes behavior;
     bool invert;
   };
+  struct SplitWords {  // a Split whose matches are its words and cover the text
+    WordScanner scanner;
+  };
   struct SplitCharacters {  // every character that 'splits' takes is a match
     bool (*splits)(char32_t);
     MatchBecomes behavior;
@@ -54,7 +58,7 @@ class PreTokenizer {
     Metaspace metaspace;
   };
   struct PrefixSpace {};
-  std::vector<std::variant<Split, SplitCharacters, SplitMetaspace, PrefixSpace>> stages_;
+  std::vector<std::variant<Split, SplitWords, SplitCharacters, SplitMetaspace, PrefixSpace>> stages_;
   WordAlphabet alphabet_ = WordAlphabet::characters;
 
  public:
@@ -105,13 +109,12 @@ class PreTokenizer {
       return part.flag(one, false) ? MatchBecomes::isolated : MatchBecomes::contiguous;
     };
     if (type == "Split") {
-      stages_.emplace_back(Split{pattern_of(part), behavior_of(part), part.flag("invert", false)});
+      add_split(part);
     } else if (type == "Digits") {
       stages_.emplace_back(SplitCharacters{&is_numeric, contiguous("individual_digits")});
     } else if (type == "ByteLevel") {
       if (part.flag("add_prefix_space", true)) stages_.emplace_back(PrefixSpace{});
-      if (part.flag("use_regex", true))
-        stages_.emplace_back(Split{TextPattern::regex(gpt2_pattern), MatchBecomes::isolated, false});
+      if (part.flag("use_regex", true)) stages_.emplace_back(SplitWords{WordScanner::of(gpt2_pattern).value()});
       alphabet_ = WordAlphabet::bytes;
     } else if (type == "Metaspace") {
       stages_.emplace_back(SplitMetaspace{Metaspace::from_part(part)});
@@ -130,6 +133,17 @@ class PreTokenizer {
                          "null, Split, Digits, ByteLevel, Metaspace, Whitespace, WhitespaceSplit, Punctuation or a "
                          "Sequence of these");
     }
+  }
+
+  void add_split(const TokenizerPart& part) {
+    const Split split{pattern_of(part), behavior_of(part), part.flag("invert", false)};
+    const bool words =
+        split.behavior == MatchBecomes::isolated || (split.behavior == MatchBecomes::removed && split.invert);
+    if (words && part.part("pattern").find("Regex")) {
+      if (const auto scanner = WordScanner::of(part.part("pattern").text("Regex")))
+        return void(stages_.emplace_back(SplitWords{*scanner}));
+    }
+    stages_.emplace_back(split);
   }
 
   static MatchBecomes behavior_of(const TokenizerPart& part) {
@@ -206,6 +220,13 @@ class PreTokenizer {
     const Index size = static_cast<Index>(word.bytes.size());
     if (covered != size) joiner.cut(size, split.invert);
     joiner.flush();
+  }
+
+  template <class Begins, class Emit>
+  static void apply(const SplitWords& split, const Word& word, PreTokenizerScratch&, const Begins&, const Emit& emit) {
+    split.scanner.for_each(word.bytes, [&](Index begin, Index end) {
+      emit(Word{view(word.bytes, begin, end), word.begin + begin, word.rewritten});
+    });
   }
 
   template <class Begins, class Emit>

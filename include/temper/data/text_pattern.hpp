@@ -29,20 +29,19 @@ class PatternScratch {
       free(object);
     }
   };
-  std::unique_ptr<pcre2_match_data_8, Freed<pcre2_match_data_free_8>> match_{pcre2_match_data_create_8(1, nullptr)};
-  std::unique_ptr<pcre2_match_context_8, Freed<pcre2_match_context_free_8>> context_{
-      pcre2_match_context_create_8(nullptr)};
+  std::unique_ptr<pcre2_match_data_8, Freed<pcre2_match_data_free_8>> match_;  // both: once they are needed
+  std::unique_ptr<pcre2_match_context_8, Freed<pcre2_match_context_free_8>> context_;
   std::unique_ptr<pcre2_jit_stack_8, Freed<pcre2_jit_stack_free_8>> stack_;  // only once 32 KiB were not enough
 
- public:
-  PatternScratch() {
+  void make() {
+    match_.reset(pcre2_match_data_create_8(1, nullptr));
+    context_.reset(pcre2_match_context_create_8(nullptr));
     if (!match_ || !context_) throw std::bad_alloc();
     pcre2_set_match_limit_8(context_.get(), 20'000'000);
     pcre2_set_depth_limit_8(context_.get(), 1'000'000);
     pcre2_set_heap_limit_8(context_.get(), 256 << 10);  // KiB, for the interpreter
   }
 
- private:
   void grow_stack() {
     stack_.reset(pcre2_jit_stack_create_8(64 << 10, 64 << 20, nullptr));
     if (!stack_) throw std::bad_alloc();
@@ -109,6 +108,7 @@ class TextPattern {
         found(static_cast<Index>(from), static_cast<Index>(from + literal_.size()));
       return;
     }
+    if (!scratch.context_) scratch.make();
     std::size_t last_end = std::string_view::npos;
     while (from <= subject.size() && search(subject, from, scratch)) {
       const std::size_t* const range = pcre2_get_ovector_pointer_8(scratch.match_.get());

@@ -87,7 +87,9 @@ class Tokenizer {
     };
     add_special(post_processor_.before, 0);
     cache.use(model_);
-    PreTokenizerScratch scratch;
+    PreTokenizerScratch& scratch = cache.scratch();
+    out.ids.reserve(text.size() / 3 + 4);
+    out.spans.reserve(text.size() / 3 + 4);
     added_.split(AddedTokenStage::as_written, text, scratch.pattern, [&](const AddedTokens::Piece& piece) {
       if (piece.token) {
         out.ids.push_back(piece.token->id);
@@ -215,11 +217,11 @@ class Tokenizer {
       };
       pre_tokenizer_.split(view(text, piece.begin, piece.end), scratch, begins, [&](const Word& word) {
         model_->cut(word.bytes, [&](std::size_t begin, std::size_t end) {
-          for (const WordToken& token : cache.encode(word.bytes.substr(begin, end - begin))) {
+          cache.encode(word.bytes.substr(begin, end - begin), [&](const WordToken& token) {
             const TextSpan span =
                 word.in_text(static_cast<Index>(begin + token.begin), static_cast<Index>(begin + token.end), word_hint);
             push(token.id, {piece.begin + span.begin, piece.begin + span.end});
-          }
+          });
         });
       });
     });
