@@ -27,12 +27,13 @@ struct MergeScratch {
   };
   std::vector<Symbol> symbols;
   std::vector<Link> links;
+  std::vector<std::uint64_t> keys;
 };
 
 class BytePairModel {
   static constexpr TokenId no_token = -1;
   static constexpr std::uint32_t no_rank = Merge::no_rank;
-  static constexpr std::size_t scanned_symbols = 48;              // up to here a scan is faster
+  static constexpr std::size_t scanned_symbols = 256;             // up to here a scan is faster
   static constexpr std::string_view word_start = "\xe2\x96\x81";  // U+2581, which SentencePiece writes for a space
 
   Vocabulary vocabulary_;
@@ -108,7 +109,7 @@ class BytePairModel {
     for (std::size_t i = 0; i + 1 < symbols.size(); ++i)
       symbols[i].with_next = merge_of(symbols[i].id, symbols[i + 1].id);
     if (symbols.size() <= scanned_symbols)
-      merge_by_scan(symbols);
+      merge_by_scan(scratch);
     else
       merge_by_rank(scratch);
     out.insert(out.end(), symbols.begin(), symbols.end());
@@ -135,19 +136,38 @@ class BytePairModel {
     left.end = std::max(left.end, right.end);
   }
 
-  void merge_by_scan(std::vector<Symbol>& symbols) const {
-    const auto earlier = [](const auto& a, const auto& b) { return a.with_next.rank < b.with_next.rank; };
-    while (symbols.size() > 1) {
-      const auto best = std::min_element(symbols.begin(), symbols.end(), earlier);
-      if (best->with_next.rank == no_rank) return;
-      absorb(*best, *(best + 1));
-      symbols.erase(best + 1);
-      best->with_next = best + 1 == symbols.end() ? Merge{} : merge_of(best->id, (best + 1)->id);
-      if (best != symbols.begin()) (best - 1)->with_next = merge_of((best - 1)->id, best->id);
+  // Symbols form a list by links. A key has a pair's rank above its place, so that the least of all keys is the pair to
+  // merge, and one pass of minima finds it.
+  void merge_by_scan(MergeScratch& scratch) const {
+    auto& [symbols, links, keys] = scratch;
+    const auto count = static_cast<std::uint32_t>(symbols.size());
+    const auto key = [&](std::uint32_t i) { return std::uint64_t{symbols[i].with_next.rank} << 32 | i; };
+    links.resize(count);
+    keys.resize(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      links[i] = {i - 1, i + 1};  // count and -1 are the ends
+      keys[i] = key(i);
     }
+    for (;;) {
+      std::uint64_t least = ~std::uint64_t{0};
+      for (std::uint32_t i = 0; i < count; ++i) least = std::min(least, keys[i]);
+      if (least >> 32 == no_rank) break;
+      const auto place = static_cast<std::uint32_t>(least), gone = links[place].next;
+      absorb(symbols[place], symbols[gone]);
+      symbols[gone].id = no_token;
+      keys[gone] = ~std::uint64_t{0};
+      const std::uint32_t next = links[place].next = links[gone].next, previous = links[place].previous;
+      if (next != count) links[next].previous = place;
+      symbols[place].with_next = next == count ? Merge{} : merge_of(symbols[place].id, symbols[next].id);
+      keys[place] = key(place);
+      if (place == 0) continue;
+      symbols[previous].with_next = merge_of(symbols[previous].id, symbols[place].id);
+      keys[previous] = key(previous);
+    }
+    std::erase_if(symbols, [](const auto& symbol) { return symbol.id == no_token; });
   }
 
-  // Symbols form a list by links. Places wait by the rank of their pair, so that the many equal pairs of a long word
+  // The same for many symbols. Places wait by the rank of their pair, so that the many equal pairs of a long word
   // cost one queue entry together; a place is stale when its pair has another merge by now.
   void merge_by_rank(MergeScratch& scratch) const {
     auto& symbols = scratch.symbols;

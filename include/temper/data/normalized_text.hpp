@@ -31,6 +31,12 @@ class NormalizedText {
     runs_.clear();
   }
 
+  // Room for a text of that size, with its parts.
+  void reserve(std::size_t bytes) {
+    text_.reserve(bytes);
+    runs_.reserve(bytes / 4 + 2);
+  }
+
   void append_same(std::string_view bytes, Index original_begin) {
     const Index size = static_cast<Index>(bytes.size()), begin = static_cast<Index>(text_.size());
     if (size == 0) return;

@@ -32,7 +32,12 @@ class Normalizer {
     TextPattern pattern;
     std::string content;
   };
-  std::vector<std::variant<Form, Lowercase, StripAccents, Strip, Prepend, Replace>> steps_;
+  struct ReplaceByte {  // Prepend, then Replace of one byte: what most tokenizers of characters do to a text
+    std::string before;
+    char byte;
+    std::string content;
+  };
+  std::vector<std::variant<Form, Lowercase, StripAccents, Strip, Prepend, Replace, ReplaceByte>> steps_;
 
  public:
   static constexpr std::size_t max_steps = 64;
@@ -90,11 +95,25 @@ class Normalizer {
     } else if (type == "Prepend") {
       steps_.emplace_back(Prepend{content("prepend")});
     } else if (type == "Replace") {
-      steps_.emplace_back(Replace{pattern_of(part), content("content")});
+      add_replace(part, content("content"));
     } else {
       part.not_supported("type " + type,
                          "null, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace or a Sequence");
     }
+  }
+
+  void add_replace(const TokenizerPart& part, const std::string& content) {
+    Replace replace{pattern_of(part), content};
+    const Json* const text = part.part("pattern").find("String");
+    const bool byte = text && text->get_ref<const std::string&>().size() == 1;
+    const Prepend* const before = byte && !steps_.empty() ? std::get_if<Prepend>(&steps_.back()) : nullptr;
+    if (!byte) return void(steps_.emplace_back(std::move(replace)));
+    ReplaceByte both{"", text->get_ref<const std::string&>()[0], content};
+    if (before) {
+      for (const char c : before->text) c == both.byte ? both.before += content : both.before += c;
+      steps_.pop_back();
+    }
+    steps_.emplace_back(std::move(both));
   }
 
   static std::optional<NormalizedText> apply(const Form& step, std::string_view text, PatternScratch&) {
@@ -162,15 +181,37 @@ class Normalizer {
     return out;
   }
 
+  static std::optional<NormalizedText> apply(const ReplaceByte& step, std::string_view text, PatternScratch&) {
+    std::size_t at = text.find(step.byte);
+    if (at == std::string_view::npos && step.before.empty()) return std::nullopt;
+    NormalizedText out;
+    out.reserve(text.size() + text.size() / 2 + step.before.size());
+    out.append_changed(step.before, {0, 0});
+    std::size_t covered = 0;
+    for (; at != std::string_view::npos; at = text.find(step.byte, covered)) {
+      const auto place = static_cast<Index>(at);
+      out.append_same(text.substr(covered, at - covered), static_cast<Index>(covered));
+      out.append_changed(step.content, {place, place + 1});
+      covered = at + 1;
+      require_size(out, text);
+    }
+    out.append_same(text.substr(covered), static_cast<Index>(covered));
+    return out;
+  }
+
+  static void require_size(const NormalizedText& made, std::string_view text) {
+    require(made.text().size() <= max_text_bytes, Fault::data, "text.too_long",
+            "a text of {} bytes has more than {} after 'Replace'; expected fewer; split it", text.size(),
+            max_text_bytes);
+  }
+
   static std::optional<NormalizedText> apply(const Replace& step, std::string_view text, PatternScratch& scratch) {
     std::optional<NormalizedText> out;
     Index covered = 0;
     const auto same = [&](Index end) {
       out->append_same(text.substr(static_cast<std::size_t>(covered), static_cast<std::size_t>(end - covered)),
                        covered);
-      require(out->text().size() <= max_text_bytes, Fault::data, "text.too_long",
-              "a text of {} bytes has more than {} after 'Replace'; expected fewer; split it", text.size(),
-              max_text_bytes);
+      require_size(*out, text);
     };
     step.pattern.for_each(text, scratch, [&](Index begin, Index end) {
       if (!out) out.emplace();
