@@ -7,6 +7,7 @@
 #include "temper/data/unicode.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,26 @@ enum class UnicodeForm { nfc, nfd, nfkc, nfkd };
 
 constexpr bool composes(UnicodeForm form) { return form == UnicodeForm::nfc || form == UnicodeForm::nfkc; }
 constexpr bool compatible(UnicodeForm form) { return form == UnicodeForm::nfkc || form == UnicodeForm::nfkd; }
+
+// Characters that utf8proc decomposes or orders and Hugging Face tokenizers does not: its tables are of Unicode 9. They
+// are left alone, so that ids stay equal. Found by asking both for every code point.
+inline bool younger_than_reference(char32_t c) {
+  static constexpr char32_t ranges[][2] = {
+      {0x7fd, 0x7fd},     {0x898, 0x89f},     {0x8ca, 0x8d3},     {0x9fe, 0x9fe},     {0xc3c, 0xc3c},
+      {0xd3b, 0xd3c},     {0xeba, 0xeba},     {0x1715, 0x1715},   {0x1abf, 0x1ace},   {0x1df6, 0x1dfa},
+      {0x32ff, 0x32ff},   {0xa7f2, 0xa7f4},   {0xa82c, 0xa82c},   {0xab69, 0xab69},   {0x10781, 0x10785},
+      {0x10787, 0x107b0}, {0x107b2, 0x107ba}, {0x10d24, 0x10d27}, {0x10eab, 0x10eac}, {0x10efd, 0x10eff},
+      {0x10f46, 0x10f50}, {0x10f82, 0x10f85}, {0x11070, 0x11070}, {0x1133b, 0x1133b}, {0x1145e, 0x1145e},
+      {0x11839, 0x1183a}, {0x11938, 0x11938}, {0x1193d, 0x1193e}, {0x11943, 0x11943}, {0x119e0, 0x119e0},
+      {0x11a34, 0x11a34}, {0x11a47, 0x11a47}, {0x11a99, 0x11a99}, {0x11d42, 0x11d42}, {0x11d44, 0x11d45},
+      {0x11d97, 0x11d97}, {0x11f41, 0x11f42}, {0x16ff0, 0x16ff1}, {0x1e030, 0x1e06d}, {0x1e08f, 0x1e08f},
+      {0x1e130, 0x1e136}, {0x1e2ae, 0x1e2ae}, {0x1e2ec, 0x1e2ef}, {0x1e4ec, 0x1e4ef}, {0x1f16c, 0x1f16c},
+      {0x1fbf0, 0x1fbf9}};
+  if (c < ranges[0][0] || (c > 0x32ff && c < 0xa7f2)) return false;
+  const auto range = std::lower_bound(std::begin(ranges), std::end(ranges), c,
+                                      [](const char32_t(&r)[2], char32_t value) { return r[1] < value; });
+  return range != std::end(ranges) && c >= (*range)[0];
+}
 
 // Brings one stretch of text, 'piece', that starts at 'begin' of the original, into a form.
 class FormWriter {
@@ -58,6 +79,10 @@ class FormWriter {
       at += c.length;
       utf8proc_int32_t parts[32];
       int boundary = 0;
+      if (younger_than_reference(c.value)) {
+        units_.push_back({c.value, 0, source});
+        continue;
+      }
       const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c.value), parts, 32, options, &boundary);
       if (count <= 0 || count > 32) {
         units_.push_back({c.value, 0, source});
@@ -80,9 +105,12 @@ class FormWriter {
   }
 
   static char32_t pair(char32_t first, char32_t second) {  // 0: they do not compose
+    if (second == 0x11a7) return 0;                        // no final consonant, though utf8proc swallows it as one
     utf8proc_int32_t both[2] = {static_cast<utf8proc_int32_t>(first), static_cast<utf8proc_int32_t>(second)};
     const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-    return utf8proc_normalize_utf32(both, 2, options) == 1 ? static_cast<char32_t>(both[0]) : char32_t{0};
+    const bool one = utf8proc_normalize_utf32(both, 2, options) == 1;
+    return one && !younger_than_reference(static_cast<char32_t>(both[0])) ? static_cast<char32_t>(both[0])
+                                                                          : char32_t{0};
   }
 
   // A mark joins the last starter unless a mark of its own class or a higher one stands between them.

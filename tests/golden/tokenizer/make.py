@@ -296,6 +296,7 @@ for part in [*metaspaces, {"type": "Whitespace"}, {"type": "WhitespaceSplit"}, {
 write_rows("stages.json", stages)
 
 from_space = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
+young = "\u32ff\U00010781\u1102\u1169\u11a7\u11a0 a\u089a\u0334\U00011935\U00011930"  # younger than its tables, mostly
 rows = []
 for part in [*({"type": kind} for kind in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents")),
              *({"type": "Strip", "strip_left": left, "strip_right": right} for left in (True, False) for right in (True, False)),
@@ -308,7 +309,9 @@ for part in [*({"type": kind} for kind in ("NFC", "NFD", "NFKC", "NFKD", "Lowerc
     normal = made_of("normalizer", part).normalizer
     for text in ["", " ", " a  b ", "aaab bba", "caf\u00e9 CAFE\u0301", "\ufb01\ufdfa\u00bd\u2460\uff21\u1e9b\u0323", "\u0130I\u0131\u03a3\u1e9e\u01c5",
                  "\u1100\u1161\u11a8\uac01\uac00\u11a8", "a\u0323\u0307\u0301\u0327", "\u3000 x \u0085\u00a0", "\u0958\u0b94\u0ddd\u1026",
-                 "\U0001d400\U0002f800\U0001f600", "\u212b\u2126\u0344\u0f77"]:
+                 "\U0001d400\U0002f800\U0001f600", "\u212b\u2126\u0344\u0f77", young]:
+        if text == young and "NF" not in json.dumps(part) or text == young and "Strip" in json.dumps(part):
+            continue  # what is a mark differs between editions of Unicode
         rows.append([part, text, normal.normalize_str(text) if normal else text])
 write_rows("normalizers.json", rows)
 
