@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <support/refusal.hpp>
 
+#include <ctime>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -245,13 +246,47 @@ TEST_CASE("tokenizer: files that are cut or of another shape are refused") {
 }
 
 TEST_CASE("tokenizer: long words take time that grows with their length") {
-  const Tokenizer tokenizer = Tokenizer::open(golden / "llama3");
-  for (const char* unit : {"a", " ", "\n", "\xf0\x9f\x98\x80", "the ", "1", "'"}) {
-    std::string text;
-    while (text.size() < 200'000) text += unit;
+  const auto seconds = [](const Tokenizer& tokenizer, const std::string& text) {
+    const std::clock_t began = std::clock();
     const Encoding encoding = tokenizer.encode(text, SpecialTokens::none);
-    CHECK(tokenizer.decode(encoding.ids, SpecialTokens::none) == text);
+    CHECK(encoding.ids.size() == encoding.spans.size());
+    return static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
+  };
+  for (const char* family : {"llama3", "qwen2", "deepseek", "llama2", "metaspace", "odd"}) {
+    const Tokenizer tokenizer = Tokenizer::open(golden / family);
+    for (const char* unit : {"a", " ", "\n", "\xf0\x9f\x98\x80", "the ", "e\xcc\x81", "'"}) {
+      CAPTURE(family);
+      CAPTURE(unit);
+      std::string few, many;
+      while (few.size() < 8'000) few += unit;
+      while (many.size() < 128'000) many += unit;
+      CHECK(seconds(tokenizer, many) < 16 * 8 * (seconds(tokenizer, few) + 0.002));  // quadratic: 256 times
+    }
   }
+}
+
+TEST_CASE("tokenizer: long words of every kind are decoded to what they were") {
+  for (const char* family : {"gpt2", "llama3", "o200k", "llama2", "gemma"}) {
+    const Tokenizer tokenizer = Tokenizer::open(golden / family);
+    for (const char* unit : {"a", " ", "\n", "\xf0\x9f\x98\x80", "the ", "1", "'"}) {
+      std::string text;
+      while (text.size() < 50'000) text += unit;
+      const Encoding encoding = tokenizer.encode(text, SpecialTokens::none);
+      CHECK(tokenizer.decode(encoding.ids, SpecialTokens::none) == text);
+    }
+  }
+}
+
+TEST_CASE("tokenizer: a text in characters without a token has the bytes' spans one by one") {
+  const Tokenizer tokenizer = Tokenizer::open(golden / "llama2");
+  const Encoding encoding = tokenizer.encode("a \xf0\x9f\x98\x80", SpecialTokens::none);
+  REQUIRE(encoding.spans.size() >= 5);
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto place = static_cast<Index>(2 + i);
+    CHECK(encoding.spans[encoding.spans.size() - 4 + i] == TextSpan{place, place + 1});
+  }
+  CHECK(encoding.spans[0].begin == 0);
+  CHECK(tokenizer.decode(encoding.ids, SpecialTokens::none) == "a \xf0\x9f\x98\x80");
 }
 
 TEST_CASE("tokenizer: the special tokens by role") {

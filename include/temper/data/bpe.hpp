@@ -139,7 +139,9 @@ class BytePairModel {
   // Symbols form a list by links. A key has a pair's rank above its place, so that the least of all keys is the pair to
   // merge, and one pass of minima finds it.
   void merge_by_scan(MergeScratch& scratch) const {
-    auto& [symbols, links, keys] = scratch;
+    auto& symbols = scratch.symbols;
+    auto& links = scratch.links;
+    auto& keys = scratch.keys;
     const auto count = static_cast<std::uint32_t>(symbols.size());
     const auto key = [&](std::uint32_t i) { return std::uint64_t{symbols[i].with_next.rank} << 32 | i; };
     links.resize(count);

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace temper {
@@ -82,10 +83,11 @@ class CharacterClasses {
     std::string text;
     for (char32_t c = low; c < high; ++c) append_code_point(text, c);
     PatternScratch scratch;
-    for (const auto& [pattern, kind] : sets) {
+    for (const auto& set : sets) {
+      const CharacterClass kind = set.second;
       std::size_t at = 0;
       char32_t c = low;
-      TextPattern::pcre(pattern).for_each(text, scratch, [&](Index begin, Index end) {
+      TextPattern::pcre(set.first).for_each(text, scratch, [&](Index begin, Index end) {
         for (; at < static_cast<std::size_t>(end); ++c) {
           if (at >= static_cast<std::size_t>(begin)) classes[c] = kind;
           at += c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
