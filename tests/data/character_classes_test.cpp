@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <utility>
 
 using namespace temper;
 
@@ -20,7 +21,9 @@ TEST_CASE("character_classes: every code point has the class that PCRE2 gives it
     std::string text;
     const char32_t high = low == 0 ? 0xd800 : 0x110000;
     for (char32_t c = low; c < high; ++c) append_code_point(text, c);
-    for (const auto& [pattern, set] : sets) {
+    for (const auto& row : sets) {
+      const char* const pattern = row.first;
+      const std::uint8_t set = row.second;
       std::size_t covered = 0, wrong = 0;
       const auto check = [&](std::size_t end, bool inside) {
         while (covered < end) wrong += ((classes.at(text, covered, covered) & set) != 0) != inside;
