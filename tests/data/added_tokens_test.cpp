@@ -30,7 +30,7 @@ std::string pieces(const AddedTokens& tokens, AddedTokenStage stage, std::string
 }
 
 void check(std::vector<AddedToken> list, const Rows& rows) {
-  const AddedTokens tokens(std::move(list), Normalization::none);
+  const AddedTokens tokens(std::move(list), Normalizer());
   for (const auto& row : rows) {
     const std::string& text = row.first;
     CAPTURE(text);
@@ -64,7 +64,7 @@ TEST_CASE("added_tokens: the leftmost match counts, and of those the longest") {
 TEST_CASE("added_tokens: many tokens with one beginning are told apart") {
   std::vector<AddedToken> list;
   for (int i = 999; i >= 0; --i) list.push_back(token(fmt::format("<|reserved_{}|>", i), i));
-  const AddedTokens tokens(std::move(list), Normalization::none);
+  const AddedTokens tokens(std::move(list), Normalizer());
   for (int i = 0; i < 1000; ++i) {
     const std::string text = fmt::format("<|reserved_{}|>", i);
     CHECK(pieces(tokens, AddedTokenStage::as_written, text) == fmt::format("<{}:{}>", i, text));
@@ -109,7 +109,7 @@ TEST_CASE("added_tokens: single_word is not taken beside a letter, mark, digit o
 TEST_CASE("added_tokens: those that are normalized are looked for in the second stage, in normal form") {
   AddedToken written = token("cafe\xcc\x81", 1), normal = token("cafe\xcc\x81!", 2);
   normal.normalized = true;
-  const AddedTokens tokens({written, normal}, Normalization::nfc);
+  const AddedTokens tokens({written, normal}, Normalizer(UnicodeForm::nfc));
   CHECK(pieces(tokens, AddedTokenStage::as_written, "cafe\xcc\x81!") == "<1:cafe\xcc\x81>(!)");
   CHECK(pieces(tokens, AddedTokenStage::as_written, "caf\xc3\xa9!") == "(caf\xc3\xa9!)");
   CHECK(pieces(tokens, AddedTokenStage::normalized, "caf\xc3\xa9!") == "<2:caf\xc3\xa9!>");

@@ -83,14 +83,92 @@ TEST_CASE("bpe: words of every length are merged by the definition, whatever the
   }
 }
 
-TEST_CASE("bpe: the merge table finds what was set last") {
-  MergeTable table;
-  for (TokenId i = 0; i < 2000; ++i) table.set(i, i / 3, {static_cast<std::uint32_t>(i), i});
-  table.set(7, 2, {99, 98});
-  for (TokenId i = 0; i < 2000; ++i) {
-    const Merge* const found = table.find(i, i / 3);
-    REQUIRE(found != nullptr);
-    CHECK(found->into == (i == 7 ? 98 : i));
-    CHECK(table.find(i, i / 3 + 1) == nullptr);
+namespace {
+
+using Ids = std::vector<TokenId>;
+
+Ids ids_of(const BytePairModel& model, std::string_view word) {
+  MergeScratch scratch;
+  std::vector<WordToken> tokens;
+  model.encode(word, scratch, tokens);
+  Ids ids;
+  for (const WordToken& token : tokens) ids.push_back(token.id);
+  return ids;
+}
+
+BytePairModel characters(std::vector<std::string> texts, const BytePairModel::MergeTexts& merges,
+                         BytePairModel::Settings settings = {}) {
+  Vocabulary vocabulary;
+  for (std::string& text : texts) {
+    const auto id = static_cast<std::int64_t>(vocabulary.size());
+    vocabulary.add(std::move(text), id, "test");
   }
+  settings.alphabet = WordAlphabet::characters;
+  return BytePairModel(std::move(vocabulary), merges, settings, "test");
+}
+
+std::vector<std::string> parts(const BytePairModel& model, std::string_view word) {
+  std::vector<std::string> found;
+  model.cut(word, [&](std::size_t begin, std::size_t end) { found.emplace_back(word.substr(begin, end - begin)); });
+  return found;
+}
+
+const std::string start = "\xe2\x96\x81";  // U+2581
+
+}  // namespace
+
+TEST_CASE("bpe: a text is cut where no merge reaches over") {
+  using Texts = std::vector<std::string>;
+  const std::vector<std::string> vocabulary{start, "a", "b", start + start, start + "a", "b" + start, "<0x41>"};
+  const std::string text = start + "a" + start + start + "ab" + start + "c" + start;
+  const Texts words{start + "a", start + start + "ab", start + "c", start};
+  CHECK(parts(characters(vocabulary, {{start, "a"}, {start, start}}), text) == words);
+  CHECK(parts(characters(vocabulary, {{start, start}, {"b", start}}), text) ==
+        Texts{start + "a", start + start + "ab" + start + "c", start});
+  CHECK(parts(characters(vocabulary, {{start, "a"}}), text) ==
+        Texts{start + "a", start, start + "ab", start + "c", start});
+  CHECK(parts(characters({"a", "b"}, {}), text) == Texts{text});  // without a token for it
+  BytePairModel::Settings whole;
+  whole.ignore_merges = true;
+  CHECK(parts(characters(vocabulary, {}, whole), text) == Texts{text});
+  CHECK(parts(characters({start, "<0x41>", "<0x41>" + start}, {{"<0x41>", start}}), text) == Texts{text});
+}
+
+TEST_CASE("bpe: cut or not, the tokens are the same") {
+  std::mt19937 random(5);
+  int cut = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::vector<std::string> texts{start, "a", "b"};
+    BytePairModel::MergeTexts merges;
+    for (int i = 0; i < 12; ++i) {
+      const std::string left = texts[random() % texts.size()], right = texts[random() % texts.size()];
+      if (left.size() + right.size() > 15 || (random() % 4 != 0 && right.starts_with(start) && left != start)) continue;
+      merges.emplace_back(left, right);
+      if (std::find(texts.begin(), texts.end(), left + right) == texts.end()) texts.push_back(left + right);
+    }
+    const BytePairModel model = characters(texts, merges);
+    std::string word;
+    for (int i = 0; i < 60; ++i) word += random() % 3 == 0 ? start : random() % 2 == 0 ? "a" : "b";
+    Ids together;
+    model.cut(word, [&](std::size_t begin, std::size_t end) {
+      const Ids part = ids_of(model, word.substr(begin, end - begin));
+      together.insert(together.end(), part.begin(), part.end());
+      if (end < word.size()) ++cut;
+    });
+    CHECK(together == ids_of(model, word));
+  }
+  CHECK(cut > 500);
+}
+
+TEST_CASE("bpe: prefixes and suffixes of symbols") {
+  BytePairModel::Settings settings;
+  settings.prefix = "##";
+  settings.suffix = "</w>";
+  const BytePairModel model = characters({"a", "##b", "##b</w>", "a</w>", "ab</w>", "ab", "##bb</w>"},
+                                         {{"a", "##b</w>"}, {"a", "##b"}, {"##b", "##b</w>"}}, settings);
+  CHECK(ids_of(model, "a") == Ids{3});
+  CHECK(ids_of(model, "ab") == Ids{4});
+  CHECK(ids_of(model, "abb") == Ids{5, 2});
+  CHECK(ids_of(model, "abbb") == Ids{5, 6});
+  CHECK(ids_of(model, "b").empty());
 }

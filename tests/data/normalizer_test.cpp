@@ -1,53 +1,85 @@
 // SPDX-License-Identifier: MIT
 #include "temper/data/normalizer.hpp"
 #include <doctest/doctest.h>
+#include <support/refusal.hpp>
+#include "temper/io/json.hpp"
 
-#include <cstdlib>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
 using namespace temper;
+using temper::test::refusal;
 
-TEST_CASE("normalizer: NFC equals utf8proc's on random text, and ranges cover the original in order") {
-  std::mt19937 random(3);
-  const std::vector<std::pair<char32_t, char32_t>> pools{{0x20, 0x7f},     {0xc0, 0x180},    {0x300, 0x34f},
-                                                         {0x1100, 0x11ff}, {0xac00, 0xac40}, {0x900, 0xdff},
-                                                         {0x3040, 0x30ff}, {0xf900, 0xfb4f}, {0x1d150, 0x1d170}};
-  for (int round = 0; round < 3000; ++round) {
-    std::string text;
-    for (int i = 0; i < 12; ++i) {
-      const auto [low, high] = pools[random() % pools.size()];
-      append_code_point(text, low + static_cast<char32_t>(random() % (high - low)));
-    }
-    utf8proc_uint8_t* const reference = utf8proc_NFC(reinterpret_cast<const utf8proc_uint8_t*>(text.c_str()));
-    REQUIRE(reference != nullptr);
-    const std::string expected(reinterpret_cast<const char*>(reference));
-    std::free(reference);
-    const auto changed = normalize(Normalization::nfc, text);
-    CAPTURE(text);
-    CHECK((changed ? changed->text() : text) == expected);
-    CHECK(changed.has_value() == (text != expected));
+namespace {
+
+Normalizer made(const std::string& json) {
+  return Normalizer::from_json(parse_json(json, "test"), "normalizer", "tokenizer.json");
+}
+
+std::string written(const Normalizer& normalizer, const std::string& text) {
+  PatternScratch scratch;
+  const auto changed = normalizer(text, scratch);
+  return changed ? changed->text() : text;
+}
+
+}  // namespace
+
+TEST_CASE("normalizer: every step alone and in sequence writes what is recorded, and its places lie in the text") {
+  const Json rows = read_json(TEMPER_TESTS "/golden/tokenizer/normalizers.json");
+  REQUIRE(rows.size() > 200);
+  for (const Json& row : rows) {
+    CAPTURE(to_text(row));
+    const Normalizer normalizer = made(to_text(row[0]));
+    const auto text = row[1].get<std::string>();
+    CHECK(written(normalizer, text) == row[2].get<std::string>());
+    PatternScratch scratch;
+    const auto changed = normalizer(text, scratch);
     if (!changed) continue;
-    const Index size = static_cast<Index>(expected.size());
-    CHECK(changed->original({0, size}) == TextSpan{0, static_cast<Index>(text.size())});
+    const Index size = static_cast<Index>(text.size()), made_size = static_cast<Index>(changed->text().size());
+    std::size_t hint = 0;
+    for (Index i = 0; i < made_size; ++i) {
+      const TextSpan one = changed->original({i, i + 1});
+      CHECK(one.begin >= 0);
+      CHECK(one.begin <= one.end);
+      CHECK(one.end <= size);
+      CHECK(changed->original({i, i + 1}, hint) == one);
+    }
   }
 }
 
-TEST_CASE("normalizer: a composed character stands for all bytes it came from, the others for their own") {
-  const auto changed = normalize(Normalization::nfc, "xe\xcc\x81yz");
+TEST_CASE("normalizer: places are seen through all steps") {
+  const Normalizer all = made(R"({"type": "Sequence", "normalizers": [{"type": "Strip"}, {"type": "NFKD"},
+    {"type": "StripAccents"}, {"type": "Lowercase"}, {"type": "Prepend", "prepend": "_"},
+    {"type": "Replace", "pattern": {"String": " "}, "content": "--"}]})");
+  PatternScratch scratch;
+  const auto changed = all("  E\xcc\x81\xef\xac\x81 x ", scratch);  // E, an accent, the ligature fi, a space, x
   REQUIRE(changed.has_value());
-  CHECK(changed->text() == "x\xc3\xa9yz");
-  CHECK(changed->original({0, 1}) == TextSpan{0, 1});
-  CHECK(changed->original({1, 3}) == TextSpan{1, 4});
-  CHECK(changed->original({2, 3}) == TextSpan{1, 4});
-  CHECK(changed->original({3, 4}) == TextSpan{4, 5});
-  CHECK(changed->original({4, 5}) == TextSpan{5, 6});
+  CHECK(changed->text() == "_efi--x");
+  CHECK(changed->original({0, 1}) == TextSpan{2, 2});  // put in before what is left of the text
+  CHECK(changed->original({0, 2}) == TextSpan{2, 3});
+  CHECK(changed->original({2, 3}) == TextSpan{5, 8});  // f and i both stand for the ligature
+  CHECK(changed->original({3, 4}) == TextSpan{5, 8});
+  CHECK(changed->original({4, 5}) == TextSpan{8, 9});
+  CHECK(changed->original({4, 7}) == TextSpan{8, 10});
 }
 
-TEST_CASE("normalizer: text that is composed already is not copied") {
-  CHECK_FALSE(normalize(Normalization::nfc, "plain caf\xc3\xa9 \xe4\xbd\xa0").has_value());
-  CHECK_FALSE(normalize(Normalization::none, "e\xcc\x81").has_value());
-  CHECK_FALSE(normalize(Normalization::nfc, "").has_value());
+TEST_CASE("normalizer: a text that stays as it is is not copied") {
+  PatternScratch scratch;
+  CHECK_FALSE(Normalizer(UnicodeForm::nfc)("plain caf\xc3\xa9 \xe4\xbd\xa0", scratch).has_value());
+  CHECK_FALSE(Normalizer()("e\xcc\x81", scratch).has_value());
+  CHECK_FALSE(made(R"({"type": "Lowercase"})")("small", scratch).has_value());
+  CHECK_FALSE(made(R"({"type": "Prepend", "prepend": "x"})")("", scratch).has_value());
+}
+
+TEST_CASE("normalizer: steps that are not known, nest or grow too much are refused") {
+  CHECK(refusal([] { made(R"({"type": "Precompiled"})"); }).starts_with("tokenizer.not_supported | "));
+  CHECK(refusal([] {
+          made(R"({"type": "Replace", "pattern": {"Regex": "("}, "content": ""})");
+        }).starts_with("tokenizer.pattern | temper: tokenizer.json: normalizer.pattern: "));
+  std::string nested = R"({"type": "NFC"})";
+  for (int i = 0; i < 20; ++i) nested = R"({"type": "Sequence", "normalizers": [)" + nested + "]}";
+  CHECK(refusal([&] { made(nested); }).starts_with("tokenizer.too_large | "));
+  const std::string long_content = R"({"type": "Prepend", "prepend": ")" + std::string(5000, 'x') + "\"}";
+  CHECK(refusal([&] { made(long_content); }).starts_with("tokenizer.too_large | "));
 }

@@ -18,18 +18,15 @@ PreTokenizer made(std::string_view json) {
   return PreTokenizer::from_json(parse_json(json, "test"), "pre_tokenizer", "tokenizer.json");
 }
 
-// The words of 'text' after the stage, given as JSON, and a ByteLevel that changes nothing.
-Texts words(const std::string& stage, std::string_view text) {
-  const PreTokenizer all = made(R"({"type": "Sequence", "pretokenizers": [)" + stage +
-                                R"(, {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]})");
+Texts words_of(const PreTokenizer& pre_tokenizer, std::string_view text) {
   PreTokenizerScratch scratch;
-  all.split(text, scratch);
   Texts found;
-  for (const Word& word : scratch.words)
-    found.emplace_back(
-        text.substr(static_cast<std::size_t>(word.begin), static_cast<std::size_t>(word.end - word.begin)));
+  pre_tokenizer.split(
+      text, scratch, [](Index at) { return at == 0; }, [&](const Word& word) { found.emplace_back(word.bytes); });
   return found;
 }
+
+Texts words(const std::string& stage, std::string_view text) { return words_of(made(stage), text); }
 
 // A Split of what to_text() gives.
 std::string split_of(const std::string& pattern, const std::string& behavior, const std::string& invert) {
@@ -58,17 +55,35 @@ TEST_CASE("pre_tokenizer: Digits cuts out runs or single digits") {
         Texts{"\xc2\xbd", "\xe2\x85\xa3"});  // one half, Roman four
 }
 
-TEST_CASE("pre_tokenizer: ByteLevel puts a space before a text that has none") {
-  const PreTokenizer byte_level = made(R"({"type": "ByteLevel", "add_prefix_space": true})");
-  PreTokenizerScratch scratch;
-  byte_level.split("ab c", scratch);
-  REQUIRE(scratch.words.size() == 2);
-  CHECK(scratch.words[0].space_before);
-  CHECK(scratch.words[0].end == 2);
-  CHECK_FALSE(scratch.words[1].space_before);
-  CHECK(scratch.words[1].begin == 2);
-  byte_level.split(" ab", scratch);
-  CHECK_FALSE(scratch.words.at(0).space_before);
+TEST_CASE("pre_tokenizer: every stage alone and in sequence cuts as recorded") {
+  const Json rows = read_json(TEMPER_TESTS "/golden/tokenizer/stages.json");
+  REQUIRE(rows.size() > 200);
+  for (const Json& row : rows) {
+    CAPTURE(to_text(row));
+    CHECK(words(to_text(row[0]), row[1].get<std::string>()) == row[2].get<Texts>());
+  }
+}
+
+TEST_CASE("pre_tokenizer: what a stage puts before a text stands for nothing of it, what it replaces for that") {
+  using Spans = std::vector<TextSpan>;
+  const auto spans = [](const std::string& stage, std::string_view text) {
+    const PreTokenizer pre_tokenizer = made(stage);
+    PreTokenizerScratch scratch;
+    Spans found;
+    std::size_t hint = 0;
+    pre_tokenizer.split(
+        text, scratch, [](Index) { return true; },
+        [&](const Word& word) { found.push_back(word.in_text(0, static_cast<Index>(word.bytes.size()), hint)); });
+    return found;
+  };
+  const std::string space = R"({"type": "ByteLevel", "add_prefix_space": true})";
+  CHECK(words(space, "ab c") == Texts{" ab", " c"});
+  CHECK(spans(space, "ab c") == Spans{{0, 2}, {2, 4}});
+  CHECK(words(space, " ab") == Texts{" ab"});
+  CHECK(words(space, "") == Texts{});
+  const std::string meta = R"({"type": "Metaspace", "replacement": "_", "prepend_scheme": "always"})";
+  CHECK(words(meta, "ab  c") == Texts{"_ab", "_", "_c"});
+  CHECK(spans(meta, "ab  c") == Spans{{0, 2}, {2, 3}, {3, 5}});
 }
 
 TEST_CASE("pre_tokenizer: a stage after ByteLevel, an unknown behavior, endless nesting and the like are refused") {
@@ -81,16 +96,18 @@ TEST_CASE("pre_tokenizer: a stage after ByteLevel, an unknown behavior, endless 
   const std::pair<std::string, const char*> rows[] = {
       {R"({"type": "Sequence", "pretokenizers": [)" + byte_level + "," + byte_level + "]}",
        "pre_tokenizer.pretokenizers[1] type ByteLevel after ByteLevel"},
-      {R"({"type": "Sequence", "pretokenizers": []})", "pre_tokenizer without ByteLevel at its end"},
       {nested, "nests or repeats too much"},
       {R"({"type": "Sequence", "pretokenizers": [)" + many + "," + byte_level + "]}", "nests or repeats too much"},
-      {split_of(x, isolated, "false"), "pre_tokenizer without ByteLevel at its end"},
       {split_of(x, R"("Odd")", "false"), "pre_tokenizer behavior Odd"},
       {split_of(x, isolated, "1"), "pre_tokenizer.invert is 1; expected true or false"},
       {split_of("{}", isolated, "false"), "pre_tokenizer pattern is not supported yet"},
       {split_of(R"({"Regex": "(x"})", isolated, "false"), "pre_tokenizer.pattern: pattern '(x' cannot be compiled"},
       {split_of(R"({"Regex": "x$"})", isolated, "false"), "pre_tokenizer.pattern: pattern 'x$' has '$'"},
-      {"null", "pre_tokenizer null"},
+      {R"({"type": "Sequence", "pretokenizers": [{"type": "Metaspace", "replacement": "_"}, )" + byte_level + "]}",
+       "type ByteLevel after Metaspace"},
+      {R"({"type": "Metaspace", "replacement": "ab"})", "pre_tokenizer.replacement is \"ab\"; expected one character"},
+      {R"({"type": "Metaspace", "replacement": "_", "prepend_scheme": "last"})", "pre_tokenizer.prepend_scheme is"},
+      {R"({"type": "Metaspace", "replacement": "_", "add_prefix_space": false})", "pre_tokenizer.add_prefix_space is"},
   };
   for (const auto& row : rows) {
     const std::string& json = row.first;

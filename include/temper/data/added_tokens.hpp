@@ -106,8 +106,9 @@ class AddedTokens {
   };
 
   AddedTokens() = default;
-  AddedTokens(std::vector<AddedToken>&& tokens, Normalization form) : tokens_(std::move(tokens)) {
+  AddedTokens(std::vector<AddedToken>&& tokens, const Normalizer& normalizer) : tokens_(std::move(tokens)) {
     std::vector<std::pair<std::string, std::size_t>> written, normal;
+    PatternScratch scratch;
     for (const bool special : {true, false}) {  // equal texts after normalization: special ones come first
       for (std::size_t i = 0; i < tokens_.size(); ++i) {
         const AddedToken& token = tokens_[i];
@@ -115,7 +116,7 @@ class AddedTokens {
         if (!token.normalized) {
           written.emplace_back(token.content, i);
         } else {
-          const auto changed = normalize(form, token.content);
+          const auto changed = normalizer(token.content, scratch);
           normal.emplace_back(changed ? changed->text() : token.content, i);
         }
         if (token.single_word && !word_)

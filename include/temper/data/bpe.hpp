@@ -3,14 +3,13 @@
 // replaced (the leftmost of equals). Short words scan for it; long ones keep places by rank, so that a word of n bytes
 // takes O(n log n) whatever it holds.
 #pragma once
-#include "temper/data/byte_level.hpp"
+#include "temper/data/merge_table.hpp"
+#include "temper/data/symbol_alphabet.hpp"
 #include "temper/data/vocabulary.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <optional>
 #include <queue>
 #include <string>
@@ -21,117 +20,49 @@
 
 namespace temper {
 
-struct WordToken {
-  TokenId id;
-  std::uint32_t begin, end;  // bytes of the word
-};
-
-struct Merge {
-  std::uint32_t rank;
-  TokenId into;
-};
-
-// Merges by pair of ids: open addressing, at most half full.
-class MergeTable {
-  struct Slot {
-    std::uint64_t pair;
-    Merge merge;
-  };
-  static constexpr std::uint64_t free_slot = ~std::uint64_t{0};  // ids are not negative, so no pair is this
-  std::vector<Slot> slots_{{free_slot, {}}};
-  std::size_t used_ = 0;
-
- public:
-  const Merge* find(TokenId left, TokenId right) const {
-    const Slot& slot = slots_[slot_of(pair_of(left, right))];
-    return slot.pair == free_slot ? nullptr : &slot.merge;
-  }
-
-  // A later merge of the same pair replaces the earlier.
-  void set(TokenId left, TokenId right, Merge merge) {
-    if ((used_ + 1) * 2 > slots_.size()) grow();
-    Slot& slot = slots_[slot_of(pair_of(left, right))];
-    if (slot.pair == free_slot) ++used_;
-    slot = {pair_of(left, right), merge};
-  }
-
- private:
-  static std::uint64_t pair_of(TokenId left, TokenId right) {
-    return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
-  }
-  std::size_t slot_of(std::uint64_t pair) const {
-    const std::size_t mask = slots_.size() - 1;
-    std::uint64_t mixed = pair * 0x9e3779b97f4a7c15u;
-    mixed ^= mixed >> 32;
-    std::size_t slot = static_cast<std::size_t>(mixed) & mask;
-    while (slots_[slot].pair != free_slot && slots_[slot].pair != pair) slot = (slot + 1) & mask;
-    return slot;
-  }
-  void grow() {
-    std::vector<Slot> old(slots_.size() < 64 ? 64 : slots_.size() * 2, Slot{free_slot, {}});
-    old.swap(slots_);
-    for (const Slot& slot : old)
-      if (slot.pair != free_slot) slots_[slot_of(slot.pair)] = slot;
-  }
-};
-
 // What merging one word writes; one for each thread.
 struct MergeScratch {
-  struct Symbol {
-    TokenId id;
-    std::uint32_t begin, end;
-    Merge with_next;
-  };
   struct Link {
     std::uint32_t previous, next;
   };
   std::vector<Symbol> symbols;
   std::vector<Link> links;
+  std::vector<std::uint64_t> keys;
 };
 
 class BytePairModel {
-  static constexpr std::uint32_t no_rank = std::numeric_limits<std::uint32_t>::max();
   static constexpr TokenId no_token = -1;
-  static constexpr std::size_t scanned_symbols = 48;  // up to here a scan is faster
+  static constexpr std::uint32_t no_rank = Merge::no_rank;
+  static constexpr std::size_t scanned_symbols = 256;             // up to here a scan is faster
+  static constexpr std::string_view word_start = "\xe2\x96\x81";  // U+2581, which SentencePiece writes for a space
 
   Vocabulary vocabulary_;
+  SymbolAlphabet alphabet_;
   MergeTable merges_;
-  std::array<TokenId, 256> byte_tokens_{};
   bool ignore_merges_ = false;
-  bool fuse_unknown_ = false;
-  TokenId unknown_ = no_token;
+  bool cuts_ = false;            // whether cut() may cut
+  std::vector<char32_t> joins_;  // sorted: the characters that some merge joins with a word_start after them
 
  public:
-  struct Settings {
+  struct Settings : SymbolSettings {
     bool ignore_merges = false;  // a word that is a token is taken whole
-    bool fuse_unknown = false;
-    std::optional<std::string> unknown_token{};
   };
   using MergeTexts = std::vector<std::pair<std::string, std::string>>;
 
   BytePairModel(Vocabulary&& vocabulary, const MergeTexts& merges, const Settings& settings, std::string_view source)
       : vocabulary_(std::move(vocabulary)),
-        ignore_merges_(settings.ignore_merges),
-        fuse_unknown_(settings.fuse_unknown) {
-    if (settings.unknown_token) {
-      const auto id = vocabulary_.id_of(*settings.unknown_token);
-      require(id.has_value(), Fault::data, "tokenizer.vocabulary",
-              "{}: model.unk_token '{}' is not in the vocabulary; expected one of its tokens; {}", printable(source),
-              printable(*settings.unknown_token), "download the file again");
-      unknown_ = *id;
-    }
-    for (std::size_t byte = 0; byte < 256; ++byte) {
-      std::string character;
-      append_code_point(character, byte_characters[byte]);
-      byte_tokens_[byte] = vocabulary_.id_of(character).value_or(no_token);
-    }
+        alphabet_(vocabulary_, settings, source),
+        ignore_merges_(settings.ignore_merges) {
+    cuts_ = settings.alphabet == WordAlphabet::characters && settings.prefix.empty() && settings.suffix.empty() &&
+            !ignore_merges_ && vocabulary_.id_of(word_start).has_value();
     std::string joined;
     for (std::size_t rank = 0; rank < merges.size(); ++rank) {
       const auto& [left, right] = merges[rank];
-      (joined = left) += right;
+      (joined = left) += std::string_view(right).substr(std::min(settings.prefix.size(), right.size()));
       const auto left_id = vocabulary_.id_of(left), right_id = vocabulary_.id_of(right), id = vocabulary_.id_of(joined);
       if (left_id && right_id && id) {
         merges_.set(*left_id, *right_id, {static_cast<std::uint32_t>(rank), *id});
+        note_join(left, *left_id, right, *right_id);
         continue;
       }
       fail(Fault::data, "tokenizer.merge",
@@ -142,64 +73,103 @@ class BytePairModel {
                                  : joined),
            "the file was edited or cut: download it again");
     }
+    std::sort(joins_.begin(), joins_.end());
+    joins_.erase(std::unique(joins_.begin(), joins_.end()), joins_.end());
   }
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
 
-  // Appends the tokens of a word. A byte without a token becomes the unknown token, or nothing when there is none.
+  // Calls found(begin, end) for parts of a word that can be encoded one by one: none of the merges reaches over the
+  // places between them. Without a pre-tokenizer a text is one word, and this is what makes its parts come again.
+  template <class Found>
+  void cut(std::string_view word, const Found& found) const {
+    std::size_t begin = 0;
+    for (std::size_t at = 0; cuts_ && (at = word.find(word_start, at)) != std::string_view::npos;
+         at += word_start.size()) {
+      if (at == begin) continue;
+      const char32_t before = code_point_at(word, previous_character(word, at)).value;
+      if (std::binary_search(joins_.begin(), joins_.end(), before)) continue;
+      found(begin, at);
+      begin = at;
+    }
+    if (begin < word.size()) found(begin, word.size());
+  }
+
+  // Appends the tokens of a word.
   void encode(std::string_view word, MergeScratch& scratch, std::vector<WordToken>& out) const {
     if (ignore_merges_) {
-      if (const auto id = vocabulary_.id_of(to_byte_characters(word))) {
+      const bool bytes = alphabet_.settings().alphabet == WordAlphabet::bytes;
+      if (const auto id = bytes ? vocabulary_.id_of(to_byte_characters(word)) : vocabulary_.id_of(word)) {
         out.push_back({*id, 0, static_cast<std::uint32_t>(word.size())});
         return;
       }
     }
-    start(word, scratch.symbols);
-    if (scratch.symbols.size() <= scanned_symbols)
-      merge_by_scan(scratch.symbols);
+    std::vector<Symbol>& symbols = scratch.symbols;
+    alphabet_.start(word, vocabulary_, symbols);
+    for (std::size_t i = 0; i + 1 < symbols.size(); ++i)
+      symbols[i].with_next = merge_of(symbols[i].id, symbols[i + 1].id);
+    if (symbols.size() <= scanned_symbols)
+      merge_by_scan(scratch);
     else
       merge_by_rank(scratch);
-    for (const auto& symbol : scratch.symbols) out.push_back({symbol.id, symbol.begin, symbol.end});
+    out.insert(out.end(), symbols.begin(), symbols.end());
   }
 
  private:
   Merge merge_of(TokenId left, TokenId right) const {
     const Merge* const found = merges_.find(left, right);
-    return found ? *found : Merge{no_rank, no_token};
+    return found ? *found : Merge{};
   }
 
-  void start(std::string_view word, std::vector<MergeScratch::Symbol>& symbols) const {
-    symbols.clear();
-    bool last_unknown = false;
-    for (std::size_t at = 0; at < word.size(); ++at) {
-      const auto begin = static_cast<std::uint32_t>(at);
-      const TokenId known = byte_tokens_[static_cast<unsigned char>(word[at])];
-      if (known == no_token && last_unknown && fuse_unknown_ && unknown_ != no_token) {
-        symbols.back().end = begin + 1;
-        continue;
-      }
-      last_unknown = known == no_token;
-      const TokenId id = last_unknown ? unknown_ : known;
-      if (id != no_token) symbols.push_back({id, begin, begin + 1, {no_rank, no_token}});
+  void note_join(std::string_view left, TokenId left_id, std::string_view right, TokenId right_id) {
+    if (alphabet_.stands_for_others(right_id) ||
+        (alphabet_.stands_for_others(left_id) && right.starts_with(word_start)))
+      cuts_ = false;
+    if (right.starts_with(word_start) && !left.empty())
+      joins_.push_back(code_point_at(left, previous_character(left, left.size())).value);
+  }
+
+  // Byte tokens may stand before an unknown one that began before them, so that ranges need not be in order.
+  static void absorb(Symbol& left, const Symbol& right) {
+    left.id = left.with_next.into;
+    left.begin = std::min(left.begin, right.begin);
+    left.end = std::max(left.end, right.end);
+  }
+
+  // Symbols form a list by links. A key has a pair's rank above its place, so that the least of all keys is the pair to
+  // merge, and one pass of minima finds it.
+  void merge_by_scan(MergeScratch& scratch) const {
+    auto& symbols = scratch.symbols;
+    auto& links = scratch.links;
+    auto& keys = scratch.keys;
+    const auto count = static_cast<std::uint32_t>(symbols.size());
+    const auto key = [&](std::uint32_t i) { return std::uint64_t{symbols[i].with_next.rank} << 32 | i; };
+    links.resize(count);
+    keys.resize(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      links[i] = {i - 1, i + 1};  // count and -1 are the ends
+      keys[i] = key(i);
     }
-    for (std::size_t i = 0; i + 1 < symbols.size(); ++i)
-      symbols[i].with_next = merge_of(symbols[i].id, symbols[i + 1].id);
-  }
-
-  void merge_by_scan(std::vector<MergeScratch::Symbol>& symbols) const {
-    const auto earlier = [](const auto& a, const auto& b) { return a.with_next.rank < b.with_next.rank; };
-    while (symbols.size() > 1) {
-      const auto best = std::min_element(symbols.begin(), symbols.end(), earlier);
-      if (best->with_next.rank == no_rank) return;
-      best->id = best->with_next.into;
-      best->end = (best + 1)->end;
-      symbols.erase(best + 1);
-      best->with_next = best + 1 == symbols.end() ? Merge{no_rank, no_token} : merge_of(best->id, (best + 1)->id);
-      if (best != symbols.begin()) (best - 1)->with_next = merge_of((best - 1)->id, best->id);
+    for (;;) {
+      std::uint64_t least = ~std::uint64_t{0};
+      for (std::uint32_t i = 0; i < count; ++i) least = std::min(least, keys[i]);
+      if (least >> 32 == no_rank) break;
+      const auto place = static_cast<std::uint32_t>(least), gone = links[place].next;
+      absorb(symbols[place], symbols[gone]);
+      symbols[gone].id = no_token;
+      keys[gone] = ~std::uint64_t{0};
+      const std::uint32_t next = links[place].next = links[gone].next, previous = links[place].previous;
+      if (next != count) links[next].previous = place;
+      symbols[place].with_next = next == count ? Merge{} : merge_of(symbols[place].id, symbols[next].id);
+      keys[place] = key(place);
+      if (place == 0) continue;
+      symbols[previous].with_next = merge_of(symbols[previous].id, symbols[place].id);
+      keys[previous] = key(previous);
     }
+    std::erase_if(symbols, [](const auto& symbol) { return symbol.id == no_token; });
   }
 
-  // Symbols form a list by links. Places wait by the rank of their pair, so that the many equal pairs of a long word
+  // The same for many symbols. Places wait by the rank of their pair, so that the many equal pairs of a long word
   // cost one queue entry together; a place is stale when its pair has another merge by now.
   void merge_by_rank(MergeScratch& scratch) const {
     auto& symbols = scratch.symbols;
@@ -221,7 +191,7 @@ class BytePairModel {
     const auto refresh = [&](std::uint32_t place) {
       const std::uint32_t next = links[place].next;
       Merge& merge = symbols[place].with_next;
-      merge = next == count ? Merge{no_rank, no_token} : merge_of(symbols[place].id, symbols[next].id);
+      merge = next == count ? Merge{} : merge_of(symbols[place].id, symbols[next].id);
       if (merge.rank == no_rank) return;
       wait(merge.rank, place);
       lowest = std::min(lowest, merge.rank);
@@ -235,13 +205,12 @@ class BytePairModel {
       lowest = no_rank;
       for (std::size_t i = 0; i < now.size(); ++i) {
         const std::uint32_t place = now[i];
-        MergeScratch::Symbol& left = symbols[place];
+        Symbol& left = symbols[place];
         if (left.id == no_token || left.with_next.rank != rank) continue;
         const std::uint32_t next = links[place].next;
-        left.id = left.with_next.into;
-        left.end = symbols[next].end;
+        absorb(left, symbols[next]);
         symbols[next].id = no_token;
-        symbols[next].with_next = {no_rank, no_token};
+        symbols[next].with_next = {};
         links[place].next = links[next].next;
         if (links[next].next != count) links[links[next].next].previous = place;
         refresh(place);

@@ -10,6 +10,9 @@
 
 namespace temper {
 
+// What the words of a tokenizer are made of: characters, or bytes, which its vocabulary writes in this alphabet.
+enum class WordAlphabet { characters, bytes };
+
 constexpr bool stands_for_itself(unsigned byte) {
   return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte != 0xad && byte <= 0xff);
 }

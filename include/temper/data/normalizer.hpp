@@ -1,192 +1,227 @@
 // SPDX-License-Identifier: MIT
-// Normalization form C with the place each character came from, so that token spans refer to the original text.
-// Decomposition, ordering classes and pairs come from utf8proc; the loop is here because utf8proc's own ordering takes
-// quadratic time on a long run of marks and does not keep places.
+// What a tokenizer does to a text before it is cut: the normalizer of tokenizer.json, step by step, with the place each
+// character came from. Every step takes time that grows with the text only.
 #pragma once
-#include "temper/data/text_span.hpp"
+#include "temper/data/normalized_text.hpp"
+#include "temper/data/part_pattern.hpp"
 #include "temper/data/tokenizer_part.hpp"
-#include "temper/data/unicode.hpp"
+#include "temper/data/unicode_form.hpp"
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 namespace temper {
 
-// A text after normalization. A run is either bytes that are as they were (as many in the original), or one character
-// that stands for all bytes of its original range.
-class NormalizedText {
-  struct Run {
-    Index begin;  // in text_
-    TextSpan original;
-    bool same;
+class Normalizer {
+  struct Form {
+    UnicodeForm form;
   };
-  std::string text_;
-  std::vector<Run> runs_;
+  struct Lowercase {};
+  struct StripAccents {};
+  struct Strip {
+    bool left, right;
+  };
+  struct Prepend {
+    std::string text;
+  };
+  struct Replace {
+    TextPattern pattern;
+    std::string content;
+  };
+  struct ReplaceByte {  // Prepend, then Replace of one byte: what most tokenizers of characters do to a text
+    std::string before;
+    char byte;
+    std::string content;
+  };
+  std::vector<std::variant<Form, Lowercase, StripAccents, Strip, Prepend, Replace, ReplaceByte>> steps_;
 
  public:
-  const std::string& text() const { return text_; }
+  static constexpr std::size_t max_steps = 64;
+  static constexpr std::size_t max_content_bytes = 4096;
+  static constexpr std::size_t max_text_bytes = std::size_t{1} << 31;  // of what a step writes
 
-  void append_same(std::string_view bytes, Index original_begin) {
-    const Index size = static_cast<Index>(bytes.size()), begin = static_cast<Index>(text_.size());
-    if (size == 0) return;
-    text_ += bytes;
-    if (!runs_.empty() && runs_.back().same && runs_.back().original.end == original_begin)
-      runs_.back().original.end += size;
-    else
-      runs_.push_back({begin, {original_begin, original_begin + size}, true});
+  Normalizer() = default;
+  explicit Normalizer(UnicodeForm form) { steps_.emplace_back(Form{form}); }
+
+  // 'normalizer' of tokenizer.json, which may be null.
+  static Normalizer from_json(const Json& value, const std::string& name, std::string_view source) {
+    Normalizer made;
+    if (!value.is_null()) made.add(TokenizerPart(value, name, source), 0);
+    return made;
   }
 
-  void append_changed(char32_t c, TextSpan original) {
-    runs_.push_back({static_cast<Index>(text_.size()), original, false});
-    append_code_point(text_, c);
-  }
-
-  // The bytes of the original that a range of this text stands for.
-  TextSpan original(TextSpan range) const {
-    if (runs_.empty()) return {0, 0};
-    const auto after = std::upper_bound(runs_.begin(), runs_.end(), range.begin,
-                                        [](Index at, const Run& run) { return at < run.begin; });
-    auto run = after - 1;
-    const Index begin = run->same ? run->original.begin + (range.begin - run->begin) : run->original.begin;
-    if (range.begin >= range.end) return {begin, begin};
-    TextSpan found{begin, begin};
-    for (; run != runs_.end() && run->begin < range.end; ++run) {
-      if (run >= after) found.begin = std::min(found.begin, run->original.begin);  // marks may have changed places
-      const Index end = run->original.begin + (range.end - run->begin);
-      found.end = std::max(found.end, run->same ? std::min(end, run->original.end) : run->original.end);
+  // Nothing if the text stays as it is. 'text' must be valid UTF-8.
+  std::optional<NormalizedText> operator()(std::string_view text, PatternScratch& scratch) const {
+    std::optional<NormalizedText> all;
+    for (const auto& step : steps_) {
+      const std::string_view now = all ? std::string_view(all->text()) : text;
+      if (now.empty()) break;
+      std::optional<NormalizedText> made = std::visit([&](const auto& s) { return apply(s, now, scratch); }, step);
+      if (!made) continue;
+      if (all) made->look_through(*all);
+      all = std::move(made);
     }
-    return found;
-  }
-};
-
-// Composes one stretch of text, 'piece', that starts at 'begin' of the original.
-class Composer {
-  struct Unit {
-    char32_t code;
-    int combining;    // canonical combining class; 0 starts a character
-    TextSpan source;  // in the original
-  };
-  std::vector<Unit> units_;
-
- public:
-  void compose(std::string_view piece, Index begin, NormalizedText& into) {
-    decompose(piece, begin);
-    order();
-    join();
-    for (const Unit& unit : units_) {
-      const auto from = static_cast<std::size_t>(unit.source.begin - begin);
-      const auto size = static_cast<std::size_t>(unit.source.end - unit.source.begin);
-      const CodePoint was = code_point_at(piece, from);
-      if (was.value == unit.code && was.length == size)
-        into.append_same(piece.substr(from, size), unit.source.begin);
-      else
-        into.append_changed(unit.code, unit.source);
-    }
+    return all;
   }
 
  private:
-  void decompose(std::string_view piece, Index begin) {
-    units_.clear();
-    for (std::size_t at = 0; at < piece.size();) {
-      const CodePoint c = code_point_at(piece, at);
-      const Index from = begin + static_cast<Index>(at);
-      const TextSpan source{from, from + static_cast<Index>(c.length)};
-      at += c.length;
-      utf8proc_int32_t parts[32];
-      int boundary = 0;
-      const auto count =
-          utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c.value), parts, 32,
-                                  static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE), &boundary);
-      if (count <= 0 || count > 32) {
-        units_.push_back({c.value, 0, source});
-        continue;
-      }
-      for (utf8proc_ssize_t i = 0; i < count; ++i)
-        units_.push_back({static_cast<char32_t>(parts[i]), utf8proc_get_property(parts[i])->combining_class, source});
+  void add(const TokenizerPart& part, int depth) {
+    const std::string& type = part.text("type");
+    require(steps_.size() < max_steps && depth < 8, Fault::data, "tokenizer.too_large",
+            "{}: {} nests or repeats too much; expected at most {} steps", part.source(), part.name(), max_steps);
+    const auto content = [&](const char* field) {
+      const std::string& text = part.text(field);
+      require(text.size() <= max_content_bytes, Fault::data, "tokenizer.too_large",
+              "{}: {}.{} has {} bytes; expected at most {}", part.source(), part.name(), field, text.size(),
+              max_content_bytes);
+      return text;
+    };
+    static constexpr std::pair<std::string_view, UnicodeForm> forms[] = {
+        {"NFC", UnicodeForm::nfc}, {"NFD", UnicodeForm::nfd}, {"NFKC", UnicodeForm::nfkc}, {"NFKD", UnicodeForm::nfkd}};
+    for (const auto& [name, form] : forms)
+      if (type == name) return void(steps_.emplace_back(Form{form}));
+    if (type == "Sequence") {
+      for (const TokenizerPart& step : part.parts("normalizers")) add(step, depth + 1);
+    } else if (type == "Lowercase") {
+      steps_.emplace_back(Lowercase{});
+    } else if (type == "StripAccents") {
+      steps_.emplace_back(StripAccents{});
+    } else if (type == "Strip") {
+      steps_.emplace_back(Strip{part.flag("strip_left", true), part.flag("strip_right", true)});
+    } else if (type == "Prepend") {
+      steps_.emplace_back(Prepend{content("prepend")});
+    } else if (type == "Replace") {
+      add_replace(part, content("content"));
+    } else {
+      part.not_supported("type " + type,
+                         "null, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace or a Sequence");
     }
   }
 
-  void order() {
-    const auto combines = [](const Unit& unit) { return unit.combining != 0; };
-    for (auto at = units_.begin(); at != units_.end();) {
-      const auto first = std::find_if(at, units_.end(), combines);
-      const auto last = std::find_if_not(first, units_.end(), combines);
-      if (last - first > 1)
-        std::stable_sort(first, last, [](const Unit& a, const Unit& b) { return a.combining < b.combining; });
-      at = last;
+  void add_replace(const TokenizerPart& part, const std::string& content) {
+    Replace replace{pattern_of(part), content};
+    const Json* const text = part.part("pattern").find("String");
+    const bool byte = text && text->get_ref<const std::string&>().size() == 1;
+    const Prepend* const before = byte && !steps_.empty() ? std::get_if<Prepend>(&steps_.back()) : nullptr;
+    if (!byte) return void(steps_.emplace_back(std::move(replace)));
+    ReplaceByte both{"", text->get_ref<const std::string&>()[0], content};
+    if (before) {
+      for (const char c : before->text) c == both.byte ? both.before += content : both.before += c;
+      steps_.pop_back();
     }
+    steps_.emplace_back(std::move(both));
   }
 
-  static char32_t pair(char32_t first, char32_t second) {  // 0: they do not compose
-    utf8proc_int32_t both[2] = {static_cast<utf8proc_int32_t>(first), static_cast<utf8proc_int32_t>(second)};
-    const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-    return utf8proc_normalize_utf32(both, 2, options) == 1 ? static_cast<char32_t>(both[0]) : char32_t{0};
+  static std::optional<NormalizedText> apply(const Form& step, std::string_view text, PatternScratch&) {
+    return to_form(step.form, text);
   }
 
-  // A mark joins the last starter unless a mark of its own class or a higher one stands between them.
-  void join() {
-    std::size_t kept = 0, starter = units_.size();
-    int last_class = 0;
-    for (std::size_t i = 0; i < units_.size(); ++i) {
-      const Unit unit = units_[i];
-      const bool has_starter = starter < kept;
-      if (has_starter && unit.code >= 0x300 && (starter + 1 == kept || last_class < unit.combining)) {
-        if (const char32_t joined = pair(units_[starter].code, unit.code)) {
-          TextSpan& source = units_[starter].source;
-          source = {std::min(source.begin, unit.source.begin), std::max(source.end, unit.source.end)};
-          units_[starter].code = joined;
-          continue;
-        }
-      }
-      if (unit.combining == 0) starter = kept;
-      last_class = unit.combining;
-      units_[kept++] = unit;
+  // Writes each character that 'change' does not take as it is. Nothing if it takes none.
+  template <class Change>
+  static std::optional<NormalizedText> by_character(std::string_view text, const Change& change) {
+    std::optional<NormalizedText> out;
+    std::size_t covered = 0;
+    NormalizedText made;
+    for (std::size_t at = 0; at < text.size();) {
+      const CodePoint c = code_point_at(text, at);
+      const std::size_t end = at + c.length;
+      const auto before = [&] { made.append_same(text.substr(covered, at - covered), static_cast<Index>(covered)); };
+      if (change(c.value, TextSpan{static_cast<Index>(at), static_cast<Index>(end)}, before, made)) covered = end;
+      at = end;
     }
-    units_.resize(kept);
+    if (covered == 0) return std::nullopt;
+    made.append_same(text.substr(covered), static_cast<Index>(covered));
+    return made;
+  }
+
+  static std::optional<NormalizedText> apply(const Lowercase&, std::string_view text, PatternScratch&) {
+    return by_character(text, [](char32_t c, TextSpan place, const auto& before, NormalizedText& out) {
+      const char32_t lower = c < 0x80 ? (c >= U'A' && c <= U'Z' ? c + 32 : c)
+                                      : static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
+      if (lower == c && c != 0x130) return false;
+      before();
+      out.append_changed(c == 0x130 ? U'i' : lower, place);
+      if (c == 0x130) out.append_changed(char32_t{0x307}, place);  // the one letter whose small form is two characters
+      return true;
+    });
+  }
+
+  static std::optional<NormalizedText> apply(const StripAccents&, std::string_view text, PatternScratch&) {
+    return by_character(text, [](char32_t c, TextSpan, const auto& before, NormalizedText&) {
+      if (!is_mark(c)) return false;
+      before();
+      return true;
+    });
+  }
+
+  static std::optional<NormalizedText> apply(const Strip& step, std::string_view text, PatternScratch&) {
+    std::size_t begin = 0, end = text.size();
+    while (step.left && begin < end && is_white_space(code_point_at(text, begin).value))
+      begin += code_point_at(text, begin).length;
+    while (step.right && begin < end) {
+      const std::size_t last = previous_character(text, end);
+      if (!is_white_space(code_point_at(text, last).value)) break;
+      end = last;
+    }
+    if (begin == 0 && end == text.size()) return std::nullopt;
+    NormalizedText out;
+    out.append_same(text.substr(begin, end - begin), static_cast<Index>(begin));
+    return out;
+  }
+
+  static std::optional<NormalizedText> apply(const Prepend& step, std::string_view text, PatternScratch&) {
+    if (text.empty() || step.text.empty()) return std::nullopt;
+    NormalizedText out;
+    out.append_changed(step.text, {0, 0});
+    out.append_same(text, 0);
+    return out;
+  }
+
+  static std::optional<NormalizedText> apply(const ReplaceByte& step, std::string_view text, PatternScratch&) {
+    std::size_t at = text.find(step.byte);
+    if (at == std::string_view::npos && step.before.empty()) return std::nullopt;
+    NormalizedText out;
+    out.reserve(text.size() + text.size() / 2 + step.before.size());
+    out.append_changed(step.before, {0, 0});
+    std::size_t covered = 0;
+    for (; at != std::string_view::npos; at = text.find(step.byte, covered)) {
+      const auto place = static_cast<Index>(at);
+      out.append_same(text.substr(covered, at - covered), static_cast<Index>(covered));
+      out.append_changed(step.content, {place, place + 1});
+      covered = at + 1;
+      require_size(out, text);
+    }
+    out.append_same(text.substr(covered), static_cast<Index>(covered));
+    return out;
+  }
+
+  static void require_size(const NormalizedText& made, std::string_view text) {
+    require(made.text().size() <= max_text_bytes, Fault::data, "text.too_long",
+            "a text of {} bytes has more than {} after 'Replace'; expected fewer; split it", text.size(),
+            max_text_bytes);
+  }
+
+  static std::optional<NormalizedText> apply(const Replace& step, std::string_view text, PatternScratch& scratch) {
+    std::optional<NormalizedText> out;
+    Index covered = 0;
+    const auto same = [&](Index end) {
+      out->append_same(text.substr(static_cast<std::size_t>(covered), static_cast<std::size_t>(end - covered)),
+                       covered);
+      require_size(*out, text);
+    };
+    step.pattern.for_each(text, scratch, [&](Index begin, Index end) {
+      if (!out) out.emplace();
+      same(begin);
+      out->append_changed(step.content, {begin, end});
+      covered = end;
+    });
+    if (out) same(static_cast<Index>(text.size()));
+    return out;
   }
 };
-
-enum class Normalization { none, nfc };
-
-// Nothing if the text is as it should be already. Characters below U+0300 never change unless a later one follows, so
-// only stretches around later ones are looked at.
-inline std::optional<NormalizedText> normalize(Normalization form, std::string_view text) {
-  const auto late = [](char byte) { return static_cast<unsigned char>(byte) >= 0xcc; };  // leads U+0300 and above
-  if (form == Normalization::none || std::none_of(text.begin(), text.end(), late)) return std::nullopt;
-  NormalizedText out;
-  Composer composer;
-  for (std::size_t at = 0; at < text.size();) {
-    std::size_t first =
-        static_cast<std::size_t>(std::find_if(text.begin() + static_cast<Index>(at), text.end(), late) - text.begin());
-    if (first < text.size() && first > at) first = previous_character(text, first);
-    out.append_same(text.substr(at, first - at), static_cast<Index>(at));
-    if (first == text.size()) break;
-    std::size_t end = first + code_point_at(text, first).length;
-    while (end < text.size() && late(text[end])) end += code_point_at(text, end).length;
-    composer.compose(text.substr(first, end - first), static_cast<Index>(first), out);
-    at = end;
-  }
-  if (out.text() == text) return std::nullopt;
-  return out;
-}
-
-// 'normalizer' of tokenizer.json: null, NFC, or a Sequence of these.
-inline Normalization normalization_of(const Json& value, const std::string& name, std::string_view source) {
-  if (value.is_null()) return Normalization::none;
-  const TokenizerPart part(value, name, source);
-  const std::string& type = part.text("type");
-  if (type == "NFC") return Normalization::nfc;
-  if (type != "Sequence") part.not_supported("type " + type, "null, NFC or a Sequence of NFC");
-  Normalization form = Normalization::none;
-  for (const TokenizerPart& step : part.parts("normalizers")) {
-    const std::string& kind = step.text("type");
-    if (kind != "NFC") step.not_supported("type " + kind, "NFC");
-    form = Normalization::nfc;
-  }
-  return form;
-}
 
 }  // namespace temper

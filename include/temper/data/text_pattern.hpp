@@ -29,20 +29,19 @@ class PatternScratch {
       free(object);
     }
   };
-  std::unique_ptr<pcre2_match_data_8, Freed<pcre2_match_data_free_8>> match_{pcre2_match_data_create_8(1, nullptr)};
-  std::unique_ptr<pcre2_match_context_8, Freed<pcre2_match_context_free_8>> context_{
-      pcre2_match_context_create_8(nullptr)};
+  std::unique_ptr<pcre2_match_data_8, Freed<pcre2_match_data_free_8>> match_;  // both: once they are needed
+  std::unique_ptr<pcre2_match_context_8, Freed<pcre2_match_context_free_8>> context_;
   std::unique_ptr<pcre2_jit_stack_8, Freed<pcre2_jit_stack_free_8>> stack_;  // only once 32 KiB were not enough
 
- public:
-  PatternScratch() {
+  void make() {
+    match_.reset(pcre2_match_data_create_8(1, nullptr));
+    context_.reset(pcre2_match_context_create_8(nullptr));
     if (!match_ || !context_) throw std::bad_alloc();
     pcre2_set_match_limit_8(context_.get(), 20'000'000);
     pcre2_set_depth_limit_8(context_.get(), 1'000'000);
     pcre2_set_heap_limit_8(context_.get(), 256 << 10);  // KiB, for the interpreter
   }
 
- private:
   void grow_stack() {
     stack_.reset(pcre2_jit_stack_create_8(64 << 10, 64 << 20, nullptr));
     if (!stack_) throw std::bad_alloc();
@@ -52,8 +51,10 @@ class PatternScratch {
 
 class TextPattern {
   std::shared_ptr<const pcre2_code_8> code_;
-  std::string shown_;  // for messages
+  std::string shown_;    // for messages
+  std::string literal_;  // not empty: what is searched for, without code_
 
+  TextPattern() = default;
   TextPattern(std::string_view pattern, std::uint32_t options, std::string shown) : shown_(std::move(shown)) {
     const std::unique_ptr<pcre2_compile_context_8, decltype(&pcre2_compile_context_free_8)> context(
         pcre2_compile_context_create_8(nullptr), &pcre2_compile_context_free_8);
@@ -92,13 +93,22 @@ class TextPattern {
 
   static TextPattern literal(std::string_view text) {
     require_size(text);
-    return TextPattern(text, PCRE2_LITERAL, printable(text, 400));
+    if (text.empty()) return TextPattern(text, PCRE2_LITERAL, "");
+    TextPattern made;
+    made.literal_ = text;
+    return made;
   }
 
   // Calls found(begin, end) for each match in 'subject', which must be valid UTF-8.
   template <class Found>
   void for_each(std::string_view subject, PatternScratch& scratch, const Found& found) const {
     std::size_t from = 0;
+    if (!literal_.empty()) {
+      for (; (from = subject.find(literal_, from)) != std::string_view::npos; from += literal_.size())
+        found(static_cast<Index>(from), static_cast<Index>(from + literal_.size()));
+      return;
+    }
+    if (!scratch.context_) scratch.make();
     std::size_t last_end = std::string_view::npos;
     while (from <= subject.size() && search(subject, from, scratch)) {
       const std::size_t* const range = pcre2_get_ovector_pointer_8(scratch.match_.get());

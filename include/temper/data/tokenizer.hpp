@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // tokenizer.json as Hugging Face tokenizers reads it: text to ids and back, ids equal to theirs, and for each token the
-// bytes of the text it stands for. Byte-level BPE so far. Needs PCRE2 and utf8proc; nothing of the core includes this.
-// Truncation and padding that the file asks for are not applied: they belong to the batch, not to the text.
+// bytes of the text it stands for. Byte-pair encoding of bytes or characters. Needs PCRE2 and utf8proc; nothing of the
+// core includes this. Truncation and padding that the file asks for are not applied: they belong to the batch, not to
+// the text.
 #pragma once
 #include "temper/data/added_tokens.hpp"
 #include "temper/data/bpe.hpp"
@@ -9,6 +10,7 @@
 #include "temper/data/post_processor.hpp"
 #include "temper/data/pre_tokenizer.hpp"
 #include "temper/data/text_span.hpp"
+#include "temper/data/token_decoder.hpp"
 #include "temper/data/tokenizer_config.hpp"
 #include "temper/data/tokenizer_json.hpp"
 #include "temper/data/word_cache.hpp"
@@ -20,6 +22,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -38,12 +41,14 @@ enum class SpecialTokens { none, added };
 
 class Tokenizer {
   std::shared_ptr<const BytePairModel> model_;
-  Normalization normalization_ = Normalization::none;
+  Normalizer normalizer_;
   PreTokenizer pre_tokenizer_;
   AddedTokens added_;
-  Vocabulary added_texts_;            // the added tokens that are not in the model's vocabulary
-  std::vector<TokenId> special_ids_;  // sorted
+  Vocabulary added_texts_;  // the added tokens that are not in the model's vocabulary
+  std::unordered_map<TokenId, std::string> normalized_texts_;  // of added tokens that normalization changes
+  std::vector<TokenId> special_ids_;                           // sorted
   PostProcessor post_processor_;
+  TokenDecoder decoder_;
   TokenizerConfig config_;
   std::string identity_;
 
@@ -82,7 +87,9 @@ class Tokenizer {
     };
     add_special(post_processor_.before, 0);
     cache.use(model_);
-    PreTokenizerScratch scratch;
+    PreTokenizerScratch& scratch = cache.scratch();
+    out.ids.reserve(text.size() / 3 + 4);
+    out.spans.reserve(text.size() / 3 + 4);
     added_.split(AddedTokenStage::as_written, text, scratch.pattern, [&](const AddedTokens::Piece& piece) {
       if (piece.token) {
         out.ids.push_back(piece.token->id);
@@ -97,15 +104,21 @@ class Tokenizer {
 
   // Ids that no token has are left out, as everywhere in Hugging Face; invalid UTF-8 becomes U+FFFD.
   std::string decode(std::span<const TokenId> ids, SpecialTokens special) const {
-    std::string bytes;
-    for (const TokenId id : ids) append_bytes(bytes, id, special);
-    return replace_invalid_utf8(bytes);
+    std::string text;
+    TokenDecoder::Stream stream(decoder_);
+    for (const TokenId id : ids)
+      if (const auto token = decoded_token(id, special)) stream.push(*token, text);
+    stream.finish(text);
+    return text;
   }
 
-  // What a token stands for; may be part of a character.
-  void append_bytes(std::string& bytes, TokenId id, SpecialTokens special) const {
-    if (special == SpecialTokens::none && is_special(id)) return;
-    append_token_bytes(bytes, token(id));
+  // The token that decoding sees, in normal form if it is looked for in normal form: nothing for ids that no token has
+  // and for special tokens that are left out.
+  std::optional<std::string_view> decoded_token(TokenId id, SpecialTokens special) const {
+    if (special == SpecialTokens::none && is_special(id)) return std::nullopt;
+    const auto normalized = normalized_texts_.find(id);
+    const std::string* const text = normalized == normalized_texts_.end() ? text_of(id) : &normalized->second;
+    return text ? std::optional<std::string_view>(*text) : std::nullopt;
   }
 
   Index vocabulary() const { return 1 + std::max(model_->vocabulary().highest(), added_texts_.highest()); }
@@ -117,8 +130,7 @@ class Tokenizer {
 
   // As tokenizer.json writes it, with U+0120 for a space; empty for an id that no token has.
   std::string_view token(TokenId id) const {
-    const std::string* text = added_texts_.text_of(id);
-    if (!text) text = model_->vocabulary().text_of(id);
+    const std::string* const text = text_of(id);
     return text ? std::string_view(*text) : std::string_view();
   }
 
@@ -148,6 +160,7 @@ class Tokenizer {
   const std::optional<std::string>& chat_template() const { return config_.chat_template; }
   const std::vector<AddedToken>& added_tokens() const { return added_.tokens(); }
   const PostProcessor& post_processor() const { return post_processor_; }
+  const TokenDecoder& decoder() const { return decoder_; }
 
   // Equal for equal tokenizer.json files, byte for byte.
   const std::string& identity() const { return identity_; }
@@ -163,10 +176,10 @@ class Tokenizer {
       const auto at = rest.find(name);
       return at == rest.end() ? Json() : *at;
     };
-    normalization_ = normalization_of(field("normalizer"), "normalizer", source);
+    normalizer_ = Normalizer::from_json(field("normalizer"), "normalizer", source);
     pre_tokenizer_ = PreTokenizer::from_json(field("pre_tokenizer"), "pre_tokenizer", source);
-    check_decoder(field("decoder"), source);
-    model_ = make_model(TokenizerPart(field("model"), "model", source), std::move(file));
+    decoder_ = TokenDecoder::from_json(field("decoder"), "decoder", source);
+    model_ = make_model(TokenizerPart(field("model"), "model", source), pre_tokenizer_.alphabet(), std::move(file));
     read_added_tokens(rest, source);
     post_processor_ = PostProcessor::from_json(
         field("post_processor"), "post_processor", source,
@@ -180,54 +193,56 @@ class Tokenizer {
     return token ? id_of(std::string_view(*token)) : std::nullopt;
   }
 
+  const std::string* text_of(TokenId id) const {
+    const std::string* const text = added_texts_.text_of(id);
+    return text ? text : model_->vocabulary().text_of(id);
+  }
+
   // 'written' is text without added tokens that starts at 'origin' of the whole.
   void encode_plain(std::string_view written, Index origin, WordCache& cache, PreTokenizerScratch& scratch,
                     Encoding& out) const {
-    const std::optional<NormalizedText> changed = normalize(normalization_, written);
+    const std::optional<NormalizedText> changed = normalizer_(written, scratch.pattern);
     const std::string_view text = changed ? std::string_view(changed->text()) : written;
+    std::size_t text_hint = 0, word_hint = 0;
     const auto push = [&](TokenId id, TextSpan span) {
-      if (changed) span = changed->original(span);
+      if (changed) span = changed->original(span, text_hint);
       out.ids.push_back(id);
       out.spans.push_back({origin + span.begin, origin + span.end});
     };
-    std::string spaced;
     added_.split(AddedTokenStage::normalized, text, scratch.pattern, [&](const AddedTokens::Piece& piece) {
       if (piece.token) return push(piece.token->id, {piece.begin, piece.end});
-      pre_tokenizer_.split(view(text, piece.begin, piece.end), scratch);
-      for (const Word& word : scratch.words) {
-        const Index begin = piece.begin + word.begin;
-        std::string_view bytes = view(text, begin, piece.begin + word.end);
-        const Index shift = word.space_before ? 1 : 0;
-        if (word.space_before) bytes = (spaced = " ") += bytes;
-        for (const WordToken& token : cache.encode(bytes))
-          push(token.id, {begin + std::max<Index>(static_cast<Index>(token.begin) - shift, 0),
-                          begin + static_cast<Index>(token.end) - shift});
-      }
+      const auto begins = [&](Index at) {
+        const TextSpan place{piece.begin + at, piece.begin + at + 1};
+        return origin + (changed ? changed->original(place) : place).begin == 0;
+      };
+      pre_tokenizer_.split(view(text, piece.begin, piece.end), scratch, begins, [&](const Word& word) {
+        model_->cut(word.bytes, [&](std::size_t begin, std::size_t end) {
+          cache.encode(word.bytes.substr(begin, end - begin), [&](const WordToken& token) {
+            const TextSpan span =
+                word.in_text(static_cast<Index>(begin + token.begin), static_cast<Index>(begin + token.end), word_hint);
+            push(token.id, {piece.begin + span.begin, piece.begin + span.end});
+          });
+        });
+      });
     });
   }
 
-  static void check_decoder(const Json& value, std::string_view source) {
-    require(!value.is_null(), Fault::data, "tokenizer.not_supported", "{}: decoder null is not supported yet; {}",
-            printable(source), "expected ByteLevel");
-    const TokenizerPart part(value, "decoder", source);
-    const std::string& type = part.text("type");
-    if (type == "ByteLevel") return;
-    if (type != "Sequence") part.not_supported("type " + type, "ByteLevel");
-    const auto steps = part.parts("decoders");
-    if (steps.size() != 1) part.not_supported("of several", "a Sequence of one ByteLevel");
-    if (steps[0].text("type") != "ByteLevel") steps[0].not_supported("type " + steps[0].text("type"), "ByteLevel");
-  }
-
-  static std::shared_ptr<const BytePairModel> make_model(const TokenizerPart& part, TokenizerFile&& file) {
+  static std::shared_ptr<const BytePairModel> make_model(const TokenizerPart& part, WordAlphabet alphabet,
+                                                         TokenizerFile&& file) {
     if (part.find("type") && part.text("type") != "BPE") part.not_supported("type " + part.text("type"), "BPE");
-    part.require_empty("continuing_subword_prefix");
-    part.require_empty("end_of_word_suffix");
-    if (part.flag("byte_fallback", false)) part.not_supported("byte_fallback true", "false");
     const Json* const dropout = part.find("dropout");
     if (dropout && !(dropout->is_number() && dropout->get<double>() == 0)) part.not_supported("dropout", "null");
     BytePairModel::Settings settings;
-    settings.ignore_merges = part.flag("ignore_merges", false);
+    settings.alphabet = alphabet;
+    for (const auto& [field, into] : {std::pair{"continuing_subword_prefix", &settings.prefix},
+                                      std::pair{"end_of_word_suffix", &settings.suffix}}) {
+      if (alphabet == WordAlphabet::bytes) part.require_empty(field);
+      if (part.find(field)) *into = part.text(field);
+      if (into->size() > 64) part.wrong(field, Json(*into), "at most 64 bytes");
+    }
+    settings.byte_fallback = part.flag("byte_fallback", false);
     settings.fuse_unknown = part.flag("fuse_unk", false);
+    settings.ignore_merges = part.flag("ignore_merges", false);
     if (part.find("unk_token")) settings.unknown_token = part.text("unk_token");
     require(file.vocabulary.size() > 0, Fault::data, "tokenizer.vocabulary", "{}: model.vocab is empty; {}",
             printable(part.source()), "expected an object of tokens; download the file again");
@@ -260,7 +275,11 @@ class Tokenizer {
       }
     }
     std::sort(special_ids_.begin(), special_ids_.end());
-    added_ = AddedTokens(std::move(tokens), normalization_);
+    PatternScratch scratch;
+    for (const AddedToken& token : tokens)
+      if (token.normalized)
+        if (const auto changed = normalizer_(token.content, scratch)) normalized_texts_[token.id] = changed->text();
+    added_ = AddedTokens(std::move(tokens), normalizer_);
   }
 
   void check_added(const AddedToken& token, const TokenizerPart& part) {

@@ -80,7 +80,7 @@ class TokenizerPart {
 
   [[noreturn]] void not_supported(std::string_view what, std::string_view expected) const {
     fail(Fault::data, "tokenizer.not_supported", "{}: {} {} is not supported yet; expected {}; {}", source_, name_,
-         printable(what), expected, "use a model with a byte-level BPE tokenizer (Llama 3, Qwen2 or GPT-2 family)");
+         printable(what), expected, "use a model with a BPE tokenizer");
   }
 
   static constexpr std::string_view advice() { return "download the file again or mend it"; }

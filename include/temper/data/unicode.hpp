@@ -128,6 +128,20 @@ inline bool is_numeric(char32_t c) {
   return category == UTF8PROC_CATEGORY_ND || category == UTF8PROC_CATEGORY_NL || category == UTF8PROC_CATEGORY_NO;
 }
 
+// General category M.
+inline bool is_mark(char32_t c) {
+  if (c < 0x300) return false;
+  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC || category == UTF8PROC_CATEGORY_ME;
+}
+
+// General category P, and the ASCII characters that are neither letters, digits, controls nor a space.
+inline bool is_punctuation(char32_t c) {
+  if (c < 0x80) return c > 0x20 && c < 0x7f && !(c >= U'0' && c <= U'9') && !((c | 32) >= U'a' && (c | 32) <= U'z');
+  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
+}
+
 // The property White_Space: separators and six control characters.
 inline bool is_white_space(char32_t c) {
   if (c < 0x80) return c == U' ' || (c >= 0x09 && c <= 0x0d);
