@@ -119,13 +119,13 @@ TEST_CASE("chat template: a loop over numbers stands at the message that it take
 }
 
 TEST_CASE("chat template: errors name the line and what is wrong") {
-  CHECK(render_text("a\n{{ missing.x }}").error == "temper: chat_template: line 2: 'missing' is undefined");
+  CHECK(render_text("a\n{{ missing.x }}").error == "temper: chat_template: line 2, column 4: 'missing' is undefined");
   CHECK(render_text("{% if x %}\n\n{{ raise_exception('no way') }}{% else %}{{ raise_exception('other') }}{% endif %}")
-            .error == "temper: chat_template: line 3: the template raised: other");
+            .error == "temper: chat_template: line 3, column 45: the template raised: other");
   CHECK(render_text("{{ raise_exception('x') }}").code == "chat_template.raised");
-  CHECK(render_text("\n\n{% frobnicate %}").error == "temper: chat_template: line 3: unknown tag 'frobnicate'");
+  CHECK(render_text("\n\n{% frobnicate %}").error == "temper: chat_template: line 3, column 1: unknown tag 'frobnicate'");
   CHECK(render_text("{% frobnicate %}").code == "chat_template.syntax");
-  CHECK(render_text("{{ messages|nothing }}").error == "temper: chat_template: line 1: no filter named 'nothing'");
+  CHECK(render_text("{{ messages|nothing }}").error == "temper: chat_template: line 1, column 13: no filter named 'nothing'");
   CHECK(render_text("{{ messages[0].content.pop() }}").error.find("no attribute 'pop'") != std::string::npos);
   CHECK(render_text("{{ messages.append(1) }}").error.find("read-only") != std::string::npos);
   CHECK(render_text("\xff").code == "chat_template.utf8");

@@ -63,7 +63,7 @@ class ChatTemplate {
   bool has_generation() const { return has_generation_; }
 
   Rendering render(const Json& messages, const TemplateContext& context) const {
-    templates::Machine machine{limits_, context.date, 1, 0, 0, {}};
+    templates::Machine machine{limits_, context.date, {}, 0, 0, {}};
     templates::Renderer renderer(machine, variables(machine, messages, context));
     const templates::Text text = renderer.render(*body_);
     return {text.bytes(), generation_blocks(text), text.runs()};
