@@ -24,7 +24,7 @@ inline std::vector<Value> items_of(Machine& machine, const Value& value) {
     machine.charge(text->size() * (sizeof(Value) + sizeof(Text)));
     for (std::size_t at = 0; at < text->size();) {
       const std::size_t next = at + code_point_at(text->bytes(), at).bytes;
-      items.emplace_back(text->slice(at, next));
+      items.emplace_back(text->slice(at, next).as_plain());
       at = next;
     }
     return items;

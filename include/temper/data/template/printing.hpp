@@ -90,7 +90,7 @@ inline void append_repr(Machine& machine, Text& out, const Value& value, Repr re
   if (const Loop* loop = value.loop())
     return out.append(fmt::format("<LoopContext {}/{}>", loop->index + 1, loop->items.size()));
   if (const Callable* callable = value.callable(); callable && callable->macro)
-    return out.append(fmt::format("<Macro '{}'>", callable->name));
+    return out.append(callable->name == "caller" ? "<Macro anonymous>" : fmt::format("<Macro '{}'>", callable->name));
   machine.error("a {} cannot be printed", type_name(value));
 }
 

@@ -254,7 +254,9 @@ class Renderer : private Evaluator {
   Flow execute(const FilterBlockStatement& block) {
     Value value;
     if (const Flow flow = capture(block.body, value); flow != Flow::next) return flow;
-    write(to_text(machine_, through(*block.filter, value)));
+    value = through(*block.filter, value);
+    if (!value.text()) machine_.error("a filter block must make a string, found {}", type_name(value));
+    write(to_text(machine_, value));
     return Flow::next;
   }
 
