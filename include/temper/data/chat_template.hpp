@@ -129,7 +129,8 @@ class ChatTemplate {
           entries.emplace_back(Value(Text(key, writer)),
                                role ? Value(value.get<std::string>()) : convert(machine, value, message, Level::inner));
         }
-        return machine.dict(std::move(entries), message);
+        return level == Level::message ? machine.message(std::move(entries), message)
+                                       : machine.dict(std::move(entries), message);
       }
       default:
         return Value(templates::None{});

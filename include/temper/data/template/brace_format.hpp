@@ -78,6 +78,12 @@ inline Text formatted(Machine& machine, const Value& value, const Text& specific
   const bool real_type = spec.type != '\0' && std::string_view("eEfFgG%").find(spec.type) != std::string_view::npos;
   if (whole && !real_type) {
     if (spec.type == 'n') spec.type = 'd';
+    if (spec.type == 'c' && *whole >= 0 && *whole <= 0x10ffff && (*whole < 0xd800 || *whole > 0xdfff) &&
+        spec.precision < 0 && spec.sign == '-' && spec.grouping == '\0') {
+      std::string character;
+      append_code_point(character, static_cast<std::uint32_t>(*whole));
+      return padded(machine, Text(character), spec, '<');
+    }
     const bool hexadecimal = spec.type != '\0' && std::string_view("boxX").find(spec.type) != std::string_view::npos;
     const bool known = spec.type == '\0' || spec.type == 'd' || hexadecimal;
     if (!known || spec.precision >= 0 || (hexadecimal && spec.grouping == ',')) refuse();

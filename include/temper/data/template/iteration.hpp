@@ -45,7 +45,8 @@ inline std::optional<std::size_t> length_of(const Value& value) {
 inline bool is_hashable(const Value& value) {
   if (value.dict()) return false;
   const Sequence* list = value.sequence();
-  if (!list || list->kind == Sequence::Kind::range || list->kind == Sequence::Kind::generator) return true;
+  using Kind = Sequence::Kind;
+  if (!list || list->kind == Kind::range || list->kind == Kind::values || list->kind == Kind::generator) return true;
   return list->is_tuple() && std::all_of(list->items.begin(), list->items.end(), is_hashable);
 }
 inline void require_hashable(const Machine& machine, const Value& value) {

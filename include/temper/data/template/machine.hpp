@@ -62,12 +62,10 @@ struct Machine {
   }
 
   Value dict(std::vector<std::pair<Value, Value>> entries, int message = -1) {
-    charge(sizeof(Dict) + entries.size() * 2 * sizeof(Value));
-    Dict made{std::move(entries), message, {}};
-    for (const auto& [key, value] : made.entries) grow(made.size, key), grow(made.size, value);
-    square(made.size, made.entries.size());
-    seal(made.size);
-    return Value(std::make_shared<const Dict>(std::move(made)));
+    return Value(std::make_shared<const Dict>(sized(Dict{std::move(entries), message, {}, false})));
+  }
+  Value message(std::vector<std::pair<Value, Value>> entries, int number) {
+    return Value(std::make_shared<const Dict>(sized(Dict{std::move(entries), number, {}, true})));
   }
 
   std::shared_ptr<Loop> loop(std::vector<Value> items) {
@@ -85,6 +83,13 @@ struct Machine {
   }
 
  private:
+  Dict sized(Dict made) {
+    charge(sizeof(Dict) + made.entries.size() * 2 * sizeof(Value));
+    for (const auto& [key, value] : made.entries) grow(made.size, key), grow(made.size, value);
+    square(made.size, made.entries.size());
+    seal(made.size);
+    return made;
+  }
   void grow(Size& size, const Value& part) {
     if (part.is_new_text()) charge(sizeof(Text) + part.text()->size());
     const Size inner = size_of(part);

@@ -47,7 +47,8 @@ class PercentFormat {
       plain = at_;
     }
     out_.append(format_, plain, bytes.size());
-    const bool mapped = values_.dict() || (values_.sequence() && !values_.sequence()->is_tuple());
+    const Sequence* list = values_.sequence();
+    const bool mapped = values_.dict() || values_.is_undefined() || (list && list->is_indexed() && !list->is_tuple());
     if (taken_ < queue_.size() && !mapped) machine_.error("not all arguments were used by '%'");
     machine_.charge(out_.size());
     return Value(format_.is_markup() ? out_.as_markup() : std::move(out_));

@@ -174,7 +174,7 @@ class Renderer : private Evaluator {
       const int author = author_of(item);
       writer_ = outer;
       if (author >= 0) writer_.author = author;
-      author_open_ = writer_.author < 0;
+      author_open_ = author < 0;
       frame_->set("loop", Value(holder.loop));
       assign(statement.target, item);
       if (execute(statement.body) == Flow::leave_loop) break;
@@ -238,7 +238,9 @@ class Renderer : private Evaluator {
   Flow execute(const SetStatement& set) {
     const Value value = evaluate(*set.value);
     // A loop over numbers that takes its message by index: from here on it stands at that message.
-    if (author_open_ && value.dict() && value.dict()->message >= 0) writer_.author = value.dict()->message;
+    const Dict* dict = value.dict();
+    const bool moves = dict && dict->message >= 0 && (writer_.author < 0 || dict->whole_message);
+    if (author_open_ && moves) writer_.author = dict->message;
     assign(set.target, value);
     return Flow::next;
   }
@@ -358,7 +360,7 @@ class Renderer : private Evaluator {
 
   Text* out_ = nullptr;
   Writer writer_;             // who writes what has no writer of its own
-  bool author_open_ = false;  // in a loop that stands at no message
+  bool author_open_ = false;  // in a loop whose items are no messages or parts of them
   int generations_ = 0;
   int macro_depth_ = 0;
 };

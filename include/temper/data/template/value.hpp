@@ -101,6 +101,7 @@ struct Dict {
   std::vector<std::pair<Value, Value>> entries;  // in insertion order
   int message = -1;
   Size size;
+  bool whole_message = false;  // not a part of one
 };
 
 // The two objects of Jinja that remember: joiner() and cycler() keep what they hold and where they stand as fields.
