@@ -78,6 +78,22 @@ TEST_CASE("chat template: every feature behaves as in jinja2") {
   }
 }
 
+TEST_CASE("chat template: random templates render as in jinja2") {
+  const Json file = read_json(golden + "random.json");
+  for (const Json& expected : file["cases"]) {
+    const auto source = expected["s"].get<std::string>();
+    CAPTURE(source);
+    const Rendered actual = render(source, file["context"], GenerationPrompt::none);
+    if (expected.contains("e")) {
+      CHECK_MESSAGE(!actual.error.empty(), "rendered: " << actual.text);
+      continue;
+    }
+    CHECK(actual.error == "");
+    CHECK(actual.text == expected["t"].get<std::string>());
+    CHECK(actual.generation == expected.value("g", Json::array()).get<std::vector<std::pair<Index, Index>>>());
+  }
+}
+
 TEST_CASE("chat template: the fallback template writes headings and marks each answer with its end") {
   const Json messages = Json::parse(R"([{"role": "system", "content": "S"}, {"role": "user", "content": "Q"},
                                         {"role": "assistant", "content": "A"}])");
