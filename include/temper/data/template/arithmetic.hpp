@@ -18,7 +18,13 @@ inline Value repeat(Machine& machine, const Value& value, std::int64_t times) {
   const std::int64_t count = size == 0 ? 0 : times;
   if (text) {
     Text result;
-    for (std::int64_t i = 0; i < count; ++i) result.append(*text);
+    std::string bytes;
+    if (text->runs().empty() && count > 0) {
+      bytes.reserve(static_cast<std::size_t>(count) * size);
+      for (std::int64_t i = 0; i < count; ++i) bytes += text->bytes();
+      result = Text(std::move(bytes));
+    }
+    for (std::int64_t i = 0; i < count && !text->runs().empty(); ++i) result.append(*text);
     return Value(text->is_markup() ? result.as_markup() : std::move(result));
   }
   std::vector<Value> items;

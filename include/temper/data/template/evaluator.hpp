@@ -103,9 +103,11 @@ class Evaluator {
   Value value_of(const ConstantExpression& constant) { return constant.value; }
 
   Value value_of(const NameExpression& name) {
-    for (const Frame* frame = frame_.get(); frame; frame = frame->parent.get())
+    for (const Frame* frame = frame_.get(); frame; frame = frame->parent.get()) {
+      machine_.charge(frame->variables.size() * 8);
       for (const auto& [known, value] : frame->variables)
         if (known == name.name) return value;
+    }
     if (is_one_of(global_functions, name.name))
       return Value(std::make_shared<const Callable>(Callable{name.name, {}, {}, {}}));
     return Value::undefined(fmt::format("'{}' is undefined", name.name));

@@ -22,7 +22,7 @@ inline Value slice(Machine& machine, const Value& value, std::array<std::optiona
   };
   const std::int64_t start = bounds[0] ? clamp(*bounds[0]) : step > 0 ? 0 : size - 1;
   const std::int64_t stop = bounds[1] ? clamp(*bounds[1]) : step > 0 ? size : -1;
-  machine.charge(static_cast<std::size_t>(size));
+  machine.charge(text ? text->size() : list->items.size());
   if (text && step == 1) {
     if (start >= stop) return Value(Text());
     const std::size_t begin = byte_of_code_point(text->bytes(), static_cast<std::size_t>(start));
@@ -61,14 +61,14 @@ inline Value slice(Machine& machine, const Value& value, std::array<std::optiona
 inline Value item(Machine& machine, const Value& value, const Value& key) {
   if (value.is_undefined()) undefined_error(machine, value);
   if (const Dict* dict = value.dict()) {
-    machine.charge(dict->entries.size() / 4);
+    machine.charge(dict->entries.size() * 2);
     const Value* found = key.text() ? find(*dict, key.text()->bytes()) : is_hashable(key) ? find(*dict, key) : nullptr;
     if (found) return *found;
   }
   const auto index = as_integer(key);
   const Sequence* list = value.sequence();
   if (const Text* text = value.text(); text && index) {
-    machine.charge(text->size() / 16);
+    machine.charge(text->size() / 2);
     const auto size = static_cast<std::int64_t>(count_code_points(text->bytes()));
     const std::int64_t at = *index < 0 ? *index + size : *index;
     if (at >= 0 && at < size) {

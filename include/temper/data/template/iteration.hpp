@@ -62,7 +62,7 @@ inline bool contains(Machine& machine, const Value& container, const Value& item
   }
   if (const Dict* dict = container.dict()) {
     require_hashable(machine, item);
-    machine.charge(dict->entries.size());
+    machine.charge(dict->entries.size() * 8);
     return find(*dict, item) != nullptr;
   }
   if (const Sequence* s = container.sequence(); s && s->kind == Sequence::Kind::keys) require_hashable(machine, item);

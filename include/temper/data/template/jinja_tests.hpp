@@ -39,6 +39,12 @@ inline bool has_remainder(Machine& machine, const Value& value, const Value& div
   return equal(arithmetic(machine, "%", value, divisor), Value(wanted));
 }
 
+inline bool is_in_case(Machine& machine, const Value& value, LetterCase wanted) {
+  const Text text = to_text(machine, value);
+  charge_characters(machine, text);
+  return all_cased(text, wanted);
+}
+
 // 'is filter', 'is test': whether there is one of that name.
 inline bool is_name_in(Machine& machine, const Value& value, bool (*known)(std::string_view)) {
   require_hashable(machine, value);
@@ -70,7 +76,7 @@ inline constexpr Test tests[] = {
     {"in", takes({"seq"}, 1), compared<signs::in>},
     {"integer", {}, [](Machine&, const Value& v, const Given&) { return v.is<std::int64_t>(); }},
     {"iterable", {}, [](Machine&, const Value& v, const Given&) { return is_iterable(v); }},
-    {"lower", {}, [](Machine& m, const Value& v, const Given&) { return all_cased(to_text(m, v), LetterCase::lower); }},
+    {"lower", {}, [](Machine& m, const Value& v, const Given&) { return is_in_case(m, v, LetterCase::lower); }},
     {"mapping", {}, [](Machine&, const Value& v, const Given&) { return v.dict() != nullptr; }},
     {"none", {}, [](Machine&, const Value& v, const Given&) { return v.is_none(); }},
     {"number", {}, [](Machine&, const Value& v, const Given&) { return v.is<bool>() || v.is<std::int64_t>() || v.is<double>(); }},
@@ -81,7 +87,7 @@ inline constexpr Test tests[] = {
     {"test", {}, [](Machine& m, const Value& v, const Given&) { return is_name_in(m, v, is_test_name); }},
     {"true", {}, [](Machine&, const Value& v, const Given&) { return v.is<bool>() && truth(v); }},
     {"undefined", {}, [](Machine&, const Value& v, const Given&) { return v.is_undefined(); }},
-    {"upper", {}, [](Machine& m, const Value& v, const Given&) { return all_cased(to_text(m, v), LetterCase::upper); }},
+    {"upper", {}, [](Machine& m, const Value& v, const Given&) { return is_in_case(m, v, LetterCase::upper); }},
     {"==", one_operand, compared<signs::equal>},
     {"eq", one_operand, compared<signs::equal>},
     {"equalto", one_operand, compared<signs::equal>},

@@ -103,7 +103,7 @@ class JsonWriter {
   }
 
   void append_string(const Text& text) {
-    machine_.charge(text.size());
+    machine_.charge(text.size() * 8);
     const std::string& bytes = text.bytes();
     out_.append("\"");
     std::size_t plain = 0, at = 0;  // bytes from 'plain' to 'at' need no escape

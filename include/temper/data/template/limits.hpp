@@ -18,9 +18,9 @@ struct Limits {
   int evaluation_depth = 1200;  // statements and expressions inside one another while rendering, macros included
   int macro_depth = 64;
   int value_depth = 100;
-  std::int64_t value_weight = 8'000'000;
+  std::int64_t value_weight = 4'000'000;
   std::int64_t iterations = 1'000'000;
-  std::int64_t work = std::int64_t{512} << 20;  // bytes made or moved over one rendering, a step counting as 16
+  std::int64_t work = std::int64_t{256} << 20;  // bytes made or moved over one rendering, a step counting as 16
   std::size_t output_bytes = std::size_t{64} << 20;
 };
 

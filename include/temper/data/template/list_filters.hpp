@@ -141,7 +141,7 @@ inline Value slice_filter(Machine& machine, const Value& value, const Given& giv
 inline Value length_filter(Machine& machine, const Value& value, const Given&) {
   const auto length = length_of(value);
   if (!length) machine.error("a {} has no length", type_name(value));
-  if (const Text* text = value.text()) machine.charge(text->size() / 8);
+  if (const Text* text = value.text()) machine.charge(text->size() / 2);
   return Value(static_cast<std::int64_t>(*length));
 }
 

@@ -29,6 +29,7 @@ inline Value attribute_or_itself(Machine& machine, const Value& value, const Val
 enum class Letters : std::uint8_t { as_they_are, without_case };
 
 inline Value comparable(Machine& machine, const Value& value, Letters letters) {
+  if (value.text()) charge_characters(machine, *value.text());
   return value.text() && letters == Letters::without_case ? machine.text(in_case(*value.text(), LetterCase::lower))
                                                           : value;
 }

@@ -100,7 +100,7 @@ struct Machine {
   }
   static void square(Size& size, std::size_t count) {
     const auto steps = static_cast<std::int64_t>(std::min<std::size_t>(count, std::size_t{1} << 29));
-    size.comparison = std::min<std::int64_t>(size.comparison + steps * steps, std::int64_t{1} << 60);
+    size.comparison = std::min<std::int64_t>(size.comparison + 16 * steps * steps, std::int64_t{1} << 60);
   }
   void seal(Size& size) {
     if (++size.depth > limits.value_depth)

@@ -35,7 +35,7 @@ inline Value dict_view(Machine& machine, const Dict& dict, Sequence::Kind kind) 
 
 inline Value dict_get(Machine& machine, const Value& self, const Given& given) {
   require_hashable(machine, given.at(0));
-  machine.charge(self.dict()->entries.size() / 4);
+  machine.charge(self.dict()->entries.size() * 4);
   if (const Value* found = find(*self.dict(), given.at(0))) return *found;
   return given[1] ? *given[1] : Value(None{});
 }
@@ -43,7 +43,7 @@ inline Value dict_get(Machine& machine, const Value& self, const Given& given) {
 // The last of equal keys counts, at the place of the first.
 inline void put(Machine& machine, std::vector<std::pair<Value, Value>>& entries, Value key, Value value) {
   require_hashable(machine, key);
-  machine.charge(entries.size());
+  machine.charge(entries.size() * 16);
   for (auto& [known, held] : entries)
     if (equal(known, key)) return void(held = std::move(value));
   entries.emplace_back(std::move(key), std::move(value));
@@ -168,6 +168,10 @@ inline std::optional<Value> find_attribute(const Value& object, std::string_view
     if (list->kind == Sequence::Kind::list && is_one_of(mutating_list_methods, name)) return changes();
     return sequence_attribute(*list, name);
   }
+  // dict.fromkeys: of the function that makes dicts.
+  if (const Callable* function = object.callable(); function && function->name == "dict" && name == "fromkeys")
+    return Value(std::make_shared<const Callable>(
+        Callable{"fromkeys", Value(std::make_shared<const Dict>(Dict{})), nullptr, {}}));
   if (const Loop* loop = object.loop())
     return name == "cycle" || name == "changed" ? method() : loop_attribute(*loop, name);
   if (const Namespace* space = object.name_space()) {
@@ -182,7 +186,11 @@ inline std::optional<Value> find_attribute(const Value& object, std::string_view
 // object.name: an attribute before an item; object[key]: an item before an attribute.
 inline Value get_attribute(Machine& machine, const Value& object, std::string_view name) {
   if (object.is_undefined()) undefined_error(machine, object);
-  if (auto found = find_attribute(object, name)) return *found;
+  if (object.name_space()) machine.charge(object.name_space()->fields.size() * 2);
+  if (auto found = find_attribute(object, name)) {
+    if (found->callable()) machine.charge(sizeof(Callable));
+    return *found;
+  }
   return item(machine, object, Value(std::string(name)));
 }
 inline Value get_item(Machine& machine, const Value& object, const Value& key) {

@@ -18,11 +18,9 @@ struct FormatSpec {
 
 inline Text filled(Machine& machine, const std::string& fill, std::int64_t count) {
   machine.reserve_room(count, fill.size());
-  Text text;
   std::string bytes;
   for (std::int64_t i = 0; i < count; ++i) bytes += fill;
-  text.append(bytes);
-  return text;
+  return Text(std::move(bytes));
 }
 
 inline Text padded(Machine& machine, const Text& body, const FormatSpec& spec, char otherwise) {

@@ -73,7 +73,7 @@ inline void append_repr(Machine& machine, Text& out, const Value& value, Repr re
   if (value.is_none()) return out.append("None");
   if (value.is_undefined()) return out.append("Undefined");
   if (const Text* text = value.text()) {
-    machine.charge(text->size());
+    machine.charge(text->size() * 16);
     return append_quoted(out, *text, repr);
   }
   if (const Sequence* list = value.sequence()) return append_sequence(machine, out, *list, repr);

@@ -222,6 +222,7 @@ class Renderer : private Evaluator {
       for (std::size_t i = 0; i < items.size(); ++i) assign(target.parts[i], items[i]);
       return;
     }
+    machine_.charge(frame_->variables.size() * 8);
     if (target.field.empty()) return frame_->set(target.name, value);
     Namespace* space = nullptr;
     for (const Frame* frame = frame_.get(); frame && !space; frame = frame->parent.get())
@@ -230,6 +231,7 @@ class Renderer : private Evaluator {
     if (!space || space->kind != Namespace::Kind::space)
       machine_.error("cannot assign to '{}.{}': not a namespace", target.name, target.field);
     require_public(machine_, target.field);
+    machine_.charge(space->fields.size() * 8);
     for (auto& [known, held] : space->fields)
       if (known == target.field) return void(held = value);
     space->fields.emplace_back(target.field, value);
@@ -328,6 +330,7 @@ class Renderer : private Evaluator {
       machine_.error("macro '{}' takes at most {} arguments, {} were given", macro.name, count, given_count);
     std::vector<const Value*> values(count, nullptr);
     for (std::size_t i = 0; i < std::min(count, given_count); ++i) values[i] = &arguments.positional[i];
+    machine_.charge(arguments.named.size() * count * 8);
     std::vector<std::pair<Value, Value>> others;
     Value caller = Value::undefined("No caller defined");
     for (const auto& [name, value] : arguments.named) {

@@ -25,7 +25,7 @@ inline std::optional<Part> part_of(Machine& machine, const Text& text, const Giv
   };
   const std::int64_t start = bound(1, 0), stop = std::min(bound(2, size), size);
   if (start > stop) return std::nullopt;
-  machine.charge(text.size() / 8);
+  machine.charge(text.size() / 2);
   return Part{byte_of_code_point(text.bytes(), static_cast<std::size_t>(start)),
               byte_of_code_point(text.bytes(), static_cast<std::size_t>(stop))};
 }
@@ -204,7 +204,14 @@ inline constexpr StringMethod string_methods[] = {
 inline Value call_string_method(Machine& machine, const Text& text, std::string_view name, const Arguments& arguments) {
   const StringMethod* method = find_entry<StringMethod>(string_methods, name);
   if (!method) machine.error("the method '{}' of strings is not supported", name);
-  machine.charge(text.size());
+  static constexpr std::string_view of_characters[] = {"capitalize", "casefold", "expandtabs", "lower",
+                                                       "splitlines", "swapcase", "title",      "upper"};
+  const bool each = name.starts_with("is") ||
+                    std::find(std::begin(of_characters), std::end(of_characters), name) != std::end(of_characters);
+  if (each)
+    charge_characters(machine, text);
+  else
+    machine.charge(text.size());
   const Value result = method->call(machine, text, Given(machine, name, method->signature, arguments));
   return result.text() && text.is_markup() ? Value(result.text()->as_markup()) : result;
 }

@@ -28,8 +28,11 @@ inline Text strip(const Text& text, Side side, const Text* characters) {
   return text.slice(begin, end);
 }
 
+// For what looks each character up.
+inline void charge_characters(Machine& machine, const Text& text) { machine.charge(text.size() * 16); }
+
 inline void charge_search(Machine& machine, const Text& text, const Text& part) {
-  machine.charge(text.size() + text.size() / 64 * std::min(part.size(), text.size()));
+  machine.charge(text.size() * 2 + text.size() / 64 * std::min(part.size(), text.size()));
 }
 
 // split(separator, limit); a negative limit is none. Without a separator, at runs of white space.

@@ -17,6 +17,7 @@ inline Value as_marked(const Text& like, Text text) {
 
 inline Value cased_filter(Machine& machine, const Value& value, LetterCase wanted) {
   const Text text = to_soft_text(machine, value);
+  charge_characters(machine, text);
   return as_marked(text, in_case(text, wanted));
 }
 
@@ -27,6 +28,7 @@ inline Value title_filter(Machine& machine, const Value& value, const Given&) {
     return is_space(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<';
   };
   Text result;
+  charge_characters(machine, text);
   for (std::size_t at = 0; at < text.size();) {
     const bool kind = separates(code_point_at(text.bytes(), at).value);
     std::size_t end = at;
@@ -102,6 +104,7 @@ inline Value truncate_filter(Machine& machine, const Value& value, const Given& 
 inline Value wordcount_filter(Machine& machine, const Value& value, const Given&) {
   const Text text = to_soft_text(machine, value);
   std::int64_t count = 0;
+  charge_characters(machine, text);
   bool inside = false;
   for (std::size_t at = 0; at < text.size();) {
     const CodePoint c = code_point_at(text.bytes(), at);
