@@ -38,6 +38,31 @@ inline Value format_filter(Machine& machine, const Value& value, const Arguments
   return PercentFormat(machine, format, values).apply();
 }
 
+inline Value apply_filter(Machine& machine, std::string_view name, const Value& value, const Arguments& arguments);
+
+inline Value map_filter(Machine& machine, const Value& value, const Arguments& arguments) {
+  if (!truth(value)) return generator(machine, {});
+  std::vector<Value> items = items_of(machine, value);
+  const auto named = [&](std::string_view name) -> const Value* {
+    for (const auto& [given, held] : arguments.named)
+      if (given == name) return &held;
+    return nullptr;
+  };
+  if (arguments.positional.empty() && named("attribute")) {
+    const Given given(machine, "map", takes({"attribute", "default"}, 1), arguments);
+    for (Value& item : items)
+      if (!given.at(0).is_none()) item = attribute_path(machine, item, given.at(0), given[1]);
+    return generator(machine, std::move(items));
+  }
+  if (arguments.positional.empty()) machine.error("map needs an attribute or the name of a filter");
+  const Text* name = arguments.positional[0].text();
+  if (!name) machine.error("map: expected the name of a filter");
+  if (name->bytes() == "map") machine.error("map: 'map' cannot be mapped");
+  const Arguments rest = rest_of(arguments, 1);
+  for (Value& item : items) item = apply_filter(machine, name->bytes(), item, rest);
+  return generator(machine, std::move(items));
+}
+
 inline constexpr Signature of_items = takes({"case_sensitive", "attribute"});
 
 // clang-format off
@@ -95,14 +120,13 @@ inline constexpr OpenFilter open_filters[] = {
 };
 // clang-format on
 
-// Filters of Jinja that no chat has a use for, or, 'random', that would make a rendering not repeatable.
-inline constexpr std::string_view refused_filters[] = {"filesizeformat", "pprint",   "random",
-                                                       "urlize",         "wordwrap", "xmlattr"};
-
-inline bool is_filter_name(std::string_view name) {
-  return find_entry<Filter>(filters, name) || find_entry<OpenFilter>(open_filters, name) ||
-         is_one_of(refused_filters, name);
+template <class Table>
+constexpr bool are_filter_names(const Table& table) {
+  return std::all_of(std::begin(table), std::end(table),
+                     [](const auto& entry) { return is_one_of(filter_names, entry.name); });
 }
+static_assert(are_filter_names(filters) && are_filter_names(open_filters) &&
+              std::size(filters) + std::size(open_filters) == std::size(filter_names));
 
 inline Value apply_filter(Machine& machine, std::string_view name, const Value& value, const Arguments& arguments) {
   machine.charge(1);

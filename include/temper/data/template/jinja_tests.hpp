@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Jinja's tests: what may follow 'is', and what select and reject take by name.
 #pragma once
+#include "temper/data/template/filter_names.hpp"
 #include "temper/data/template/methods.hpp"
 
 namespace temper::templates {
 
-inline bool is_filter_name(std::string_view name);
 inline bool is_test_name(std::string_view name);
 
 struct Test {
@@ -115,6 +115,3 @@ inline bool apply_test(Machine& machine, std::string_view name, const Value& val
 }
 
 }  // namespace temper::templates
-
-// At the end: the test 'filter' asks for the names of filters, so this header and that one need each other.
-#include "temper/data/template/filters.hpp"

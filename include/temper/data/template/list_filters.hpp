@@ -1,41 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Filters over lists: join, map, select, reject, batch, slice, first, last, reverse, ... map, select and their like
+// Filters over lists: join, select, reject, batch, slice, first, last, reverse, ... map, select and their like
 // yield once, as Python's generators do, which is why 'x|select(...)' is always true and has no length.
 #pragma once
 #include "temper/data/template/lookup.hpp"
 
 namespace temper::templates {
 
-inline Value apply_filter(Machine& machine, std::string_view name, const Value& value, const Arguments& arguments);
-
 // The first arguments are the filter's own; the rest go to the filter or test that it names.
 inline Arguments rest_of(const Arguments& arguments, std::size_t own) {
   Arguments rest = arguments;
   rest.positional.erase(rest.positional.begin(), rest.positional.begin() + static_cast<std::ptrdiff_t>(own));
   return rest;
-}
-
-inline Value map_filter(Machine& machine, const Value& value, const Arguments& arguments) {
-  if (!truth(value)) return generator(machine, {});
-  std::vector<Value> items = items_of(machine, value);
-  const auto named = [&](std::string_view name) -> const Value* {
-    for (const auto& [given, held] : arguments.named)
-      if (given == name) return &held;
-    return nullptr;
-  };
-  if (arguments.positional.empty() && named("attribute")) {
-    const Given given(machine, "map", takes({"attribute", "default"}, 1), arguments);
-    for (Value& item : items)
-      if (!given.at(0).is_none()) item = attribute_path(machine, item, given.at(0), given[1]);
-    return generator(machine, std::move(items));
-  }
-  if (arguments.positional.empty()) machine.error("map needs an attribute or the name of a filter");
-  const Text* name = arguments.positional[0].text();
-  if (!name) machine.error("map: expected the name of a filter");
-  if (name->bytes() == "map") machine.error("map: 'map' cannot be mapped");
-  const Arguments rest = rest_of(arguments, 1);
-  for (Value& item : items) item = apply_filter(machine, name->bytes(), item, rest);
-  return generator(machine, std::move(items));
 }
 
 enum class Keep : std::uint8_t { passing, failing };
@@ -153,6 +128,3 @@ inline Value attr_filter(Machine& machine, const Value& value, const Given& give
 }
 
 }  // namespace temper::templates
-
-// At the end: map() applies filters by name, so this header and that one need each other.
-#include "temper/data/template/filters.hpp"

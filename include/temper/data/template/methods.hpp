@@ -3,6 +3,7 @@
 // (append, pop, update, ...) is undefined, as in the sandbox of transformers: calling it is an error.
 #pragma once
 #include "temper/data/template/brace_format.hpp"
+#include "temper/data/template/filter_names.hpp"
 #include "temper/data/template/indexing.hpp"
 #include "temper/data/template/string_methods.hpp"
 
@@ -13,11 +14,6 @@ struct Method {
   Signature signature;
   Value (*call)(Machine& machine, const Value& self, const Given& given);
 };
-
-template <std::size_t Count>
-bool is_one_of(const std::string_view (&names)[Count], std::string_view name) {
-  return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
 
 inline std::vector<Value> dict_items(Machine& machine, const Dict& dict) {
   std::vector<Value> items;
