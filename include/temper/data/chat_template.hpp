@@ -63,7 +63,9 @@ class ChatTemplate {
   bool has_generation() const { return has_generation_; }
 
   Rendering render(const Json& messages, const TemplateContext& context) const {
-    templates::Machine machine{limits_, context.date, {}, 0, 0, {}};
+    templates::Limits limits = limits_;  // long conversations may cost more, up to twice as much
+    limits.work += std::min(limits_.work, static_cast<std::int64_t>(messages.size()) * (std::int64_t{128} << 10));
+    templates::Machine machine{limits, context.date, {}, 0, 0, {}};
     templates::Renderer renderer(machine, variables(machine, messages, context));
     const templates::Text text = renderer.render(*body_);
     return {text.bytes(), generation_blocks(text), text.runs()};
