@@ -100,6 +100,33 @@ TEST_CASE("assistant spans: tool calls are learned, tool results are not") {
                 "It is 42<|im_end|>\n"});
 }
 
+TEST_CASE(
+    "assistant spans: a call is learned from its tag on, where the template asks in other words than it answers") {
+  // Qwen3 and Nemotron ask with an empty thought that earlier turns do not have.
+  const ChatTemplate chat(
+      "{% for m in messages %}<|{{ m.role }}|>\n{% if m.tool_calls %}<call>{{ m.tool_calls[0].name }}</call>"
+      "{% else %}{{ m.content }}{% endif %}<|end|>\n{% endfor %}"
+      "{% if add_generation_prompt %}<|assistant|>\n<think></think>{% endif %}");
+  CHECK(labelled(chat, R"([{"role": "user", "content": "Q"}, {"role": "assistant", "tool_calls": [{"name": "f"}]},
+    {"role": "tool", "content": "42"}, {"role": "assistant", "content": "It is 42"}])") ==
+        Strings{"<call>f</call><|end|>\n", "It is 42<|end|>\n"});
+}
+
+TEST_CASE("assistant spans: a tool's result that is written in the assistant's turn is not learned") {
+  // Gemma 4 looks ahead for the results and writes them behind the call; the next answer goes on with the same turn.
+  const ChatTemplate chat(
+      "{% for m in messages %}{% if m.role != 'tool' %}"
+      "{% if loop.previtem is undefined or loop.previtem.role != 'tool' %}<{{ m.role }}>{% endif %}"
+      "{% if m.tool_calls %}call:{{ m.tool_calls[0].name }}"
+      "{% for k in range(loop.index, messages | length) %}{% if messages[k].role == 'tool' %}"
+      "{% set follow = messages[k] %}[result {{ follow.content }}]{% endif %}{% endfor %}"
+      "{% else %}{{ m.content }}<end>{% endif %}{% endif %}{% endfor %}"
+      "{% if add_generation_prompt and messages[-1].role != 'tool' %}<assistant>{% endif %}");
+  CHECK(labelled(chat, R"([{"role": "user", "content": "Q"}, {"role": "assistant", "tool_calls": [{"name": "f"}]},
+    {"role": "tool", "content": "42"}, {"role": "assistant", "content": "It is 42"}])") ==
+        Strings{"call:f", "It is 42<end>"});
+}
+
 TEST_CASE("assistant spans: without a loop over messages, their own words decide") {
   const ChatTemplate indexed("<{{ messages[1].content }}|{{ messages[2].content }}>");
   CHECK(labelled(indexed, R"([{"role": "system", "content": "S"}, {"role": "user", "content": "Q"},

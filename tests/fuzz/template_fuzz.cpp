@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return seen;
   }();
   templates::Limits limits;
-  limits.work = 2'000'000;
+  limits.work = 16 << 20;
   limits.iterations = 20'000;
   limits.evaluation_depth = 400;
   if (size == 0) return 0;

@@ -114,9 +114,18 @@ class ConversationLabels {
     const std::string_view turn =
         std::string_view(whole_.text).substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
     if (turn.starts_with(prompt)) return {begin + size(prompt), end};
-    if (first_word >= 0) return {first_word, end};
+    const Index shared = begin + shared_part(turn, prompt);
+    if (first_word < 0) return {shared, end};
+    return {shared > begin ? std::min(shared, first_word) : first_word, end};
+  }
+
+  // How much of the prompt the turn begins with, up to the end of a line, a word or a tag: a template may ask in other
+  // words than it answers (an empty thought, a channel).
+  static Index shared_part(std::string_view turn, std::string_view prompt) {
     const auto differ = std::mismatch(turn.begin(), turn.end(), prompt.begin(), prompt.end()).first;
-    return {begin + static_cast<Index>(differ - turn.begin()), end};
+    auto length = static_cast<std::size_t>(differ - turn.begin());
+    while (length > 0 && std::string_view(" \n\t>])}").find(turn[length - 1]) == std::string_view::npos) --length;
+    return static_cast<Index>(length);
   }
 
   // What the template writes to ask for the answer: all that it adds when asked to, or else what it writes after the

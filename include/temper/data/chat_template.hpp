@@ -63,7 +63,9 @@ class ChatTemplate {
   bool has_generation() const { return has_generation_; }
 
   Rendering render(const Json& messages, const TemplateContext& context) const {
-    templates::Machine machine{limits_, context.date, 1, 0, 0, {}};
+    templates::Limits limits = limits_;  // long conversations may cost more, up to twice as much
+    limits.work += std::min(limits_.work, static_cast<std::int64_t>(messages.size()) * (std::int64_t{128} << 10));
+    templates::Machine machine{limits, context.date, {}, 0, 0, {}};
     templates::Renderer renderer(machine, variables(machine, messages, context));
     const templates::Text text = renderer.render(*body_);
     return {text.bytes(), generation_blocks(text), text.runs()};
@@ -129,7 +131,8 @@ class ChatTemplate {
           entries.emplace_back(Value(Text(key, writer)),
                                role ? Value(value.get<std::string>()) : convert(machine, value, message, Level::inner));
         }
-        return machine.dict(std::move(entries), message);
+        return level == Level::message ? machine.message(std::move(entries), message)
+                                       : machine.dict(std::move(entries), message);
       }
       default:
         return Value(templates::None{});

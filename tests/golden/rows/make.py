@@ -38,12 +38,12 @@ def overlaps(offsets, spans):
 cases = []
 for folder in ("gpt2", "llama3", "qwen2"):
     tokenizer = fast(TOKENIZERS / folder)
-    for template in ("chatml", "chatml_generation", "qwen25_style", "llama3_style", "zephyr_style"):
+    for template in ("chatml", "chatml_generation", "fallback", "qwen25_style", "llama3_style", "zephyr_style"):
         source = (TEMPLATES / f"{template}.jinja").read_text()
         for messages in CONVERSATIONS:
             render = lambda m, prompt=False: tokenizer.apply_chat_template(m, chat_template=source, tokenize=False, add_generation_prompt=prompt)
             text = render(messages)
-            if template == "chatml_generation":
+            if template in ("chatml_generation", "fallback"):
                 out = tokenizer.apply_chat_template(messages, chat_template=source, return_dict=True, return_assistant_tokens_mask=True)
                 ids, mask = out["input_ids"], out["assistant_masks"]
             else:

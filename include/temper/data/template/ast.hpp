@@ -2,6 +2,7 @@
 // The tree of a chat template: expressions and statements as plain structs, one alternative each. Chains of 'and',
 // 'or', '~' and comparisons are lists, so that depth is what the template nests and not how long it is.
 #pragma once
+#include "temper/data/template/limits.hpp"
 #include "temper/data/template/value.hpp"
 
 #include <memory>
@@ -85,7 +86,7 @@ struct TestExpression {
 };
 
 struct Expression {
-  int line = 1;
+  Position at;
   int depth = 1;
   std::variant<ConstantExpression, NameExpression, SequenceExpression, DictExpression, UnaryExpression,
                BinaryExpression, LogicalExpression, CompareExpression, ConcatExpression, ConditionalExpression,
@@ -112,6 +113,7 @@ struct ForStatement {
   Target target;
   ExpressionPointer items, condition;
   Body body, otherwise;
+  bool recursive = false;  // 'loop(items)' renders the loop again
 };
 struct SetStatement {
   Target target;
@@ -126,6 +128,7 @@ struct MacroStatement {
   std::string name;
   std::vector<std::pair<std::string, ExpressionPointer>> parameters;  // with their defaults, or null
   Body body;
+  bool takes_more = false, takes_more_named = false, takes_caller = false;  // it reads varargs, kwargs, caller
 };
 struct CallBlockStatement {
   MacroStatement caller;
@@ -146,7 +149,7 @@ struct BreakStatement {};
 struct ContinueStatement {};
 
 struct Statement {
-  int line = 1;
+  Position at;
   std::variant<DataStatement, PrintStatement, IfStatement, ForStatement, SetStatement, SetBlockStatement,
                MacroStatement, CallBlockStatement, FilterBlockStatement, WithStatement, GenerationStatement,
                BreakStatement, ContinueStatement>

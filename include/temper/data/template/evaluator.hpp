@@ -2,8 +2,7 @@
 // Evaluates the expressions of a chat template over scopes that nest as the template's blocks do.
 #pragma once
 #include "temper/data/template/ast.hpp"
-#include "temper/data/template/filters.hpp"
-#include "temper/data/template/strftime.hpp"
+#include "temper/data/template/global_functions.hpp"
 
 namespace temper::templates {
 
@@ -25,14 +24,15 @@ class Evaluator {
  protected:
   explicit Evaluator(Machine& machine) : machine_(machine) {}
 
-  // Macros render statements, which is the renderer's work.
+  // Macros and loops that call themselves render statements, which is the renderer's work.
   virtual Value call_macro(const Callable& macro, const Arguments& arguments) = 0;
+  virtual Value call_loop(const Loop& loop, const Arguments& arguments) = 0;
 
   class Depth {
    public:
     explicit Depth(Evaluator& owner) : owner_(owner) {
       if (++owner_.depth_ > owner_.machine_.limits.evaluation_depth)
-        fail_at(owner_.machine_.line, "chat_template.limit", "rendering nests deeper than {} levels",
+        fail_at(owner_.machine_.at, "chat_template.limit", "rendering nests deeper than {} levels",
                 owner_.machine_.limits.evaluation_depth);
     }
     ~Depth() { --owner_.depth_; }
@@ -46,34 +46,41 @@ class Evaluator {
   Value evaluate(const Expression& expression) {
     const Depth depth(*this);
     machine_.charge(1);
-    machine_.line = expression.line;
-    return std::visit([this](const auto& form) { return value_of(form); }, expression.form);
+    const Position outer = std::exchange(machine_.at, expression.at);
+    Value value = std::visit([this](const auto& form) { return value_of(form); }, expression.form);
+    machine_.at = outer;
+    return value;
   }
   bool holds(const Expression& expression) { return truth(evaluate(expression)); }
 
   Arguments arguments_of(const Call& call) {
     Arguments arguments;
     for (const auto& argument : call.positional) arguments.positional.push_back(evaluate(*argument));
-    for (const auto& [name, argument] : call.named) arguments.named.emplace_back(name, evaluate(*argument));
+    for (const auto& [name, argument] : call.named) add_named(arguments, name, evaluate(*argument));
     if (call.more_positional)
       for (Value& more : items_of(machine_, evaluate(*call.more_positional)))
         arguments.positional.push_back(std::move(more));
     if (call.more_named) {
       const Value more = evaluate(*call.more_named);
       if (!more.dict()) machine_.error("'**' needs a dict, found {}", type_name(more));
-      for (const auto& [key, value] : more.dict()->entries)
-        if (const Text* name = key.text()) arguments.named.emplace_back(name->bytes(), value);
+      for (const auto& [key, value] : more.dict()->entries) {
+        if (!key.text()) machine_.error("'**' needs strings as keys, found {}", type_name(key));
+        add_named(arguments, key.text()->bytes(), value);
+      }
     }
     return arguments;
   }
 
   Value call(const Value& function, const Arguments& arguments) {
     if (function.is_undefined()) undefined_error(machine_, function);
+    if (const Loop* loop = function.loop()) return call_loop(*loop, arguments);
+    if (Namespace* object = function.name_space(); object && object->kind == Namespace::Kind::joiner)
+      return object->at++ == 0 ? Value(Text()) : object->held[0];
     const Callable* callable = function.callable();
     if (!callable) machine_.error("a {} cannot be called", type_name(function));
     if (callable->macro) return call_macro(*callable, arguments);
     if (!callable->self.is_undefined()) return call_method(machine_, callable->self, callable->name, arguments);
-    return call_global(callable->name, arguments);
+    return call_global(machine_, callable->name, arguments);
   }
 
   Value filtered(const FilterExpression& filter, const Value& subject) {
@@ -86,14 +93,23 @@ class Evaluator {
   int depth_ = 0;
 
  private:
+  void add_named(Arguments& arguments, const std::string& name, Value value) {
+    machine_.charge(arguments.named.size());
+    for (const auto& [known, held] : arguments.named)
+      if (known == name) machine_.error("the argument '{}' is given twice", name);
+    arguments.named.emplace_back(name, std::move(value));
+  }
+
   Value value_of(const ConstantExpression& constant) { return constant.value; }
 
   Value value_of(const NameExpression& name) {
-    for (const Frame* frame = frame_.get(); frame; frame = frame->parent.get())
+    for (const Frame* frame = frame_.get(); frame; frame = frame->parent.get()) {
+      machine_.charge(frame->variables.size() * 8);
       for (const auto& [known, value] : frame->variables)
         if (known == name.name) return value;
-    static constexpr std::string_view globals[] = {"range", "dict", "namespace", "raise_exception", "strftime_now"};
-    if (is_one_of(globals, name.name)) return Value(std::make_shared<const Callable>(Callable{name.name, {}, {}, {}}));
+    }
+    if (is_one_of(global_functions, name.name))
+      return Value(std::make_shared<const Callable>(Callable{name.name, {}, {}, {}}));
     return Value::undefined(fmt::format("'{}' is undefined", name.name));
   }
 
@@ -105,18 +121,11 @@ class Evaluator {
 
   Value value_of(const DictExpression& dict) {
     std::vector<std::pair<Value, Value>> entries;
-    for (const auto& [key, value] : dict.entries) put(entries, evaluate(*key), evaluate(*value));
+    for (const auto& [key, value] : dict.entries) {
+      Value evaluated = evaluate(*key);
+      put(machine_, entries, std::move(evaluated), evaluate(*value));
+    }
     return machine_.dict(std::move(entries));
-  }
-
-  // The last of equal keys counts, at the place of the first.
-  void put(std::vector<std::pair<Value, Value>>& entries, Value key, Value value) {
-    if (key.dict() || (key.sequence() && key.sequence()->kind != Sequence::Kind::tuple))
-      machine_.error("a {} cannot be a key", type_name(key));
-    machine_.charge(entries.size());
-    for (auto& [known, held] : entries)
-      if (equal(known, key)) return void(held = std::move(value));
-    entries.emplace_back(std::move(key), std::move(value));
   }
 
   Value value_of(const UnaryExpression& unary) {
@@ -124,7 +133,7 @@ class Evaluator {
     const Value operand = evaluate(*unary.operand);
     if (operand.is_undefined()) undefined_error(machine_, operand);
     if (const auto number = as_integer(operand))
-      return integer_arithmetic(machine_, '*', *number, unary.sign == '-' ? -1 : 1);
+      return integer_arithmetic(machine_, "*", *number, unary.sign == '-' ? -1 : 1);
     if (const double* number = operand.get<double>()) return Value(unary.sign == '-' ? -*number : *number);
     machine_.error("bad operand type for unary {}: '{}'", unary.sign, type_name(operand));
   }
@@ -167,45 +176,12 @@ class Evaluator {
 
   Value value_of(const AttributeExpression& attribute) {
     const Value object = evaluate(*attribute.object);
-    if (object.is_undefined()) undefined_error(machine_, object);
-    if (auto found = field(object, attribute.name)) return *found;
-    return item(machine_, object, Value(attribute.name));
+    return get_attribute(machine_, object, attribute.name);
   }
 
   Value value_of(const ItemExpression& subscript) {
     const Value object = evaluate(*subscript.object), key = evaluate(*subscript.key);
-    Value found = item(machine_, object, key);
-    if (!found.is_undefined() || !key.text()) return found;
-    if (auto held = field(object, key.text()->bytes())) return *held;
-    return found;
-  }
-
-  // What Python's getattr finds: a method, a field of a namespace, or what a loop knows.
-  std::optional<Value> field(const Value& object, std::string_view name) {
-    if (has_method(object, name))
-      return Value(std::make_shared<const Callable>(Callable{std::string(name), object, nullptr, {}}));
-    if (const Namespace* space = object.name_space())
-      for (const auto& [known, value] : space->fields)
-        if (known == name) return value;
-    if (const Loop* loop = object.loop()) return loop_field(*loop, name);
-    return std::nullopt;
-  }
-
-  static std::optional<Value> loop_field(const Loop& loop, std::string_view name) {
-    const auto count = static_cast<std::int64_t>(loop.items.size()), at = static_cast<std::int64_t>(loop.index);
-    if (name == "index") return Value(at + 1);
-    if (name == "index0") return Value(at);
-    if (name == "revindex") return Value(count - at);
-    if (name == "revindex0") return Value(count - at - 1);
-    if (name == "length") return Value(count);
-    if (name == "first") return Value(at == 0);
-    if (name == "last") return Value(at + 1 == count);
-    if (name == "depth") return Value(std::int64_t{1});  // only recursive loops nest
-    if (name == "depth0") return Value(std::int64_t{0});
-    if (name == "previtem") return at > 0 ? loop.items[loop.index - 1] : Value::undefined("there is no previous item");
-    if (name == "nextitem")
-      return at + 1 < count ? loop.items[loop.index + 1] : Value::undefined("there is no next item");
-    return std::nullopt;
+    return get_item(machine_, object, key);
   }
 
   Value value_of(const SliceExpression& expression) {
@@ -237,52 +213,6 @@ class Evaluator {
     const Value subject = evaluate(*test.subject);
     const Arguments arguments = arguments_of(test.call);
     return Value(apply_test(machine_, test.name, subject, arguments) != test.negated);
-  }
-
-  Value call_global(const std::string& name, const Arguments& arguments) {
-    if (name == "range") return range(arguments);
-    if (name == "namespace") {
-      auto made = std::make_shared<Namespace>();
-      for (const Value& source : arguments.positional) {
-        if (!source.dict()) machine_.error("namespace: expected a dict, found {}", type_name(source));
-        for (const auto& [key, value] : source.dict()->entries)
-          if (const Text* text = key.text()) made->fields.emplace_back(text->bytes(), value);
-      }
-      for (const auto& field : arguments.named) made->fields.push_back(field);
-      machine_.charge(64);
-      machine_.namespaces.push_back(made);
-      return Value(std::move(made));
-    }
-    if (name == "dict") {
-      std::vector<std::pair<Value, Value>> entries;
-      for (const Value& source : arguments.positional) {
-        if (!source.dict()) machine_.error("dict: expected a dict, found {}", type_name(source));
-        for (const auto& [key, value] : source.dict()->entries) put(entries, key, value);
-      }
-      for (const auto& [key, value] : arguments.named) put(entries, Value(key), value);
-      return machine_.dict(std::move(entries));
-    }
-    if (arguments.positional.size() != 1) machine_.error("{} takes one argument", name);
-    const Text text = to_text(machine_, arguments.positional[0]);
-    if (name == "strftime_now") return machine_.text(Text(format_date(machine_, text.bytes())));
-    fail_at(machine_.line, "chat_template.raised", "the template raised: {}", text.bytes());
-  }
-
-  Value range(const Arguments& arguments) {
-    std::int64_t bounds[] = {0, 0, 1};
-    const std::size_t count = arguments.positional.size();
-    if (count < 1 || count > 3) machine_.error("range takes one to three arguments");
-    for (std::size_t i = 0; i < count; ++i)
-      bounds[count == 1 ? 1 : i] = optional_integer(machine_, &arguments.positional[i], 0, "range");
-    const auto [start, stop, step] = bounds;
-    if (step == 0) machine_.error("range: the step is zero");
-    std::vector<Value> items;
-    for (std::int64_t at = start; step > 0 ? at < stop : at > stop;) {
-      items.emplace_back(at);
-      if (items.size() > 100'000) fail_at(machine_.line, "chat_template.limit", "range: more than 100000 numbers");
-      if (__builtin_add_overflow(at, step, &at)) break;
-    }
-    return machine_.sequence(Sequence::Kind::range, std::move(items));
   }
 };
 

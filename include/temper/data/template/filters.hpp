@@ -1,134 +1,140 @@
 // SPDX-License-Identifier: MIT
-// Jinja's filters as chat templates use them. Those that walk a list with another filter or test are in
-// list_filters.hpp.
+// Jinja's filters, as a table: what each takes and what computes it.
 #pragma once
 #include "temper/data/template/json_text.hpp"
 #include "temper/data/template/list_filters.hpp"
+#include "temper/data/template/number_filters.hpp"
+#include "temper/data/template/order_filters.hpp"
+#include "temper/data/template/text_filters.hpp"
 
 namespace temper::templates {
 
-inline Value parse_integer(Machine& machine, const Value& value, const Arguments& arguments) {
-  arguments.check(machine, "int", {"default", "base"});
-  const Value* given = arguments.find(0, "default");
-  const Value otherwise = given ? *given : Value(std::int64_t{0});
-  if (const auto number = as_integer(value)) return Value(*number);
-  if (const double* number = value.get<double>()) {
-    if (!(std::abs(*number) < 9.2e18)) return otherwise;
-    return Value(static_cast<std::int64_t>(*number));
-  }
-  if (!value.text()) return otherwise;
-  const Text stripped = strip(*value.text(), Side::both, nullptr);
-  std::string_view digits = stripped.bytes();
-  if (digits.starts_with("+")) digits.remove_prefix(1);
-  std::int64_t number = 0;
-  const auto base = static_cast<int>(
-      std::clamp<std::int64_t>(optional_integer(machine, arguments.find(1, "base"), 10, "int"), 2, 36));
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number, base);
-  if (error == std::errc() && end == digits.data() + digits.size()) return Value(number);
-  double real = 0;
-  const auto [stop, bad] = std::from_chars(digits.data(), digits.data() + digits.size(), real);
-  const bool parsed = bad == std::errc() && stop == digits.data() + digits.size() && std::abs(real) < 9.2e18;
-  return parsed ? Value(static_cast<std::int64_t>(real)) : otherwise;
+struct Filter {
+  std::string_view name;
+  Signature signature;
+  Value (*apply)(Machine& machine, const Value& value, const Given& given);
+};
+// Filters that hand their arguments on.
+struct OpenFilter {
+  std::string_view name;
+  Value (*apply)(Machine& machine, const Value& value, const Arguments& arguments);
+};
+
+inline Value default_filter(Machine&, const Value& value, const Given& given) {
+  const bool replaced = value.is_undefined() || (given.flag(1) && !truth(value));
+  return !replaced ? value : given[0] ? *given[0] : Value(Text());
 }
 
-inline Value parse_float(Machine& machine, const Value& value, const Arguments& arguments) {
-  arguments.check(machine, "float", {"default"});
-  if (const auto number = as_double(value)) return Value(*number);
-  const Value* given = arguments.find(0, "default");
-  const Value otherwise = given ? *given : Value(0.0);
-  if (!value.text()) return otherwise;
-  const Text stripped = strip(*value.text(), Side::both, nullptr);
-  std::string_view digits = stripped.bytes();
-  if (digits.starts_with("+")) digits.remove_prefix(1);
-  double number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  return error == std::errc() && end == digits.data() + digits.size() && !digits.empty() ? Value(number) : otherwise;
+inline Value format_filter(Machine& machine, const Value& value, const Arguments& arguments) {
+  const Text format = to_soft_text(machine, value);
+  if (arguments.named.empty()) {
+    const Value values = machine.sequence(Sequence::Kind::tuple, arguments.positional);
+    return PercentFormat(machine, format, values).apply();
+  }
+  if (!arguments.positional.empty()) machine.error("format: either positional or named arguments can be given");
+  std::vector<std::pair<Value, Value>> entries;
+  for (const auto& [name, held] : arguments.named) put(machine, entries, Value(name), held);
+  const Value values = machine.dict(std::move(entries));
+  return PercentFormat(machine, format, values).apply();
 }
 
-// Python's round(): to even at half; 'common' is that, 'ceil' and 'floor' are what they say. Always a float.
-inline Value round_number(Machine& machine, const Value& value, const Arguments& arguments) {
-  arguments.check(machine, "round", {"precision", "method"});
-  const auto number = as_double(value);
-  if (!number) machine.error("round: expected a number, found {}", type_name(value));
-  const std::int64_t precision = optional_integer(machine, arguments.find(0, "precision"), 0, "round");
-  const Value* given = arguments.find(1, "method");
-  const std::string method = given && given->text() ? given->text()->bytes() : "common";
-  const double scale = std::pow(10.0, static_cast<double>(std::clamp<std::int64_t>(precision, -300, 300)));
-  const double scaled = *number * scale;
-  if (method == "ceil") return Value(std::ceil(scaled) / scale);
-  if (method == "floor") return Value(std::floor(scaled) / scale);
-  return Value(std::nearbyint(scaled) / scale);
+inline Value apply_filter(Machine& machine, std::string_view name, const Value& value, const Arguments& arguments);
+
+inline Value map_filter(Machine& machine, const Value& value, const Arguments& arguments) {
+  if (!truth(value)) return generator(machine, {});
+  std::vector<Value> items = items_of(machine, value);
+  const auto named = [&](std::string_view name) -> const Value* {
+    for (const auto& [given, held] : arguments.named)
+      if (given == name) return &held;
+    return nullptr;
+  };
+  if (arguments.positional.empty() && named("attribute")) {
+    const Given given(machine, "map", takes({"attribute", "default"}, 1), arguments);
+    for (Value& item : items)
+      if (!given.at(0).is_none()) item = attribute_path(machine, item, given.at(0), given[1]);
+    return generator(machine, std::move(items));
+  }
+  if (arguments.positional.empty()) machine.error("map needs an attribute or the name of a filter");
+  const Text* name = arguments.positional[0].text();
+  if (!name) machine.error("map: expected the name of a filter");
+  if (name->bytes() == "map") machine.error("map: 'map' cannot be mapped");
+  const Arguments rest = rest_of(arguments, 1);
+  for (Value& item : items) item = apply_filter(machine, name->bytes(), item, rest);
+  return generator(machine, std::move(items));
 }
 
-inline std::optional<Value> text_filter(Machine& machine, std::string_view name, const Value& value,
-                                        const Arguments& arguments) {
-  static constexpr std::string_view names[] = {"trim",    "upper",     "lower",  "capitalize", "title",
-                                               "replace", "string",    "safe",   "indent",     "escape",
-                                               "e",       "wordcount", "center", "format"};
-  if (!is_one_of(names, name)) return std::nullopt;
-  const Text text = to_text(machine, value);
-  if (name == "trim") {
-    arguments.check(machine, name, {"chars"});
-    const Text* characters = optional_text(machine, arguments.find(0, "chars"), name);
-    if (characters) machine.charge(text.size() / 16 * characters->size());
-    return Value(strip(text, Side::both, characters));
-  }
-  if (name == "replace") {
-    arguments.check(machine, name, {"old", "new", "count"});
-    const Value *from = arguments.find(0, "old"), *to = arguments.find(1, "new"), *count = arguments.find(2, "count");
-    if (!from || !to) machine.error("replace needs what to replace and by what");
-    const std::int64_t limit = !count || count->is_none() ? -1 : optional_integer(machine, count, -1, name);
-    return machine.text(replace(machine, text, to_text(machine, *from), to_text(machine, *to), limit));
-  }
-  if (name == "indent") {
-    arguments.check(machine, name, {"width", "first", "blank"});
-    const Value *width = arguments.find(0, "width"), *first = arguments.find(1, "first"),
-                *blank = arguments.find(2, "blank");
-    std::string margin(4, ' ');
-    if (width && width->text()) margin = width->text()->bytes();
-    if (width && !width->text())
-      margin.assign(
-          static_cast<std::size_t>(std::clamp<std::int64_t>(optional_integer(machine, width, 4, name), 0, 4096)), ' ');
-    return Value(indent(machine, text, margin, first && truth(*first), blank && truth(*blank)));
-  }
-  arguments.check(machine, name, {});
-  if (name == "upper") return Value(in_case(text, LetterCase::upper));
-  if (name == "lower") return Value(in_case(text, LetterCase::lower));
-  if (name == "capitalize") return Value(in_case(text, LetterCase::capitalize));
-  if (name == "title") return Value(in_case(text, LetterCase::title));
-  if (name == "safe") return Value(text.as_markup());
-  if (name == "escape" || name == "e") return machine.text(escape_html(text).as_markup());
-  if (name == "wordcount") return Value(static_cast<std::int64_t>(split(machine, text, nullptr, -1).size()));
-  if (name == "center" || name == "format") machine.error("filter '{}' is not supported", name);
-  return Value(text);  // string
+inline constexpr Signature of_items = takes({"case_sensitive", "attribute"});
+
+// clang-format off
+inline constexpr Filter filters[] = {
+    {"abs", {}, abs_filter},
+    {"attr", takes({"name"}, 1), attr_filter},
+    {"batch", takes({"linecount", "fill_with"}, 1), batch_filter},
+    {"capitalize", {}, [](Machine& m, const Value& v, const Given&) { return cased_filter(m, v, LetterCase::capitalize); }},
+    {"center", takes({"width"}), center_filter},
+    {"count", {}, length_filter},
+    {"d", takes({"default_value", "boolean"}), default_filter},
+    {"default", takes({"default_value", "boolean"}), default_filter},
+    {"dictsort", takes({"case_sensitive", "by", "reverse"}), dictsort_filter},
+    {"e", {}, [](Machine& m, const Value& v, const Given&) { return m.text(escape_html(to_soft_text(m, v))); }},
+    {"escape", {}, [](Machine& m, const Value& v, const Given&) { return m.text(escape_html(to_soft_text(m, v))); }},
+    {"first", {}, first_filter},
+    {"float", takes({"default"}), float_filter},
+    {"forceescape", {}, [](Machine& m, const Value& v, const Given&) { return m.text(escape_html(to_text(m, v))); }},
+    {"groupby", takes({"attribute", "default", "case_sensitive"}, 1), groupby_filter},
+    {"indent", takes({"width", "first", "blank"}), indent_filter},
+    {"int", takes({"default", "base"}), int_filter},
+    {"items", {}, items_filter},
+    {"join", takes({"d", "attribute"}), join_filter},
+    {"last", {}, last_filter},
+    {"length", {}, length_filter},
+    {"list", {}, [](Machine& m, const Value& v, const Given&) { return listed(m, items_of(m, v)); }},
+    {"lower", {}, [](Machine& m, const Value& v, const Given&) { return cased_filter(m, v, LetterCase::lower); }},
+    {"max", of_items, [](Machine& m, const Value& v, const Given& g) { return extreme(m, v, g, 1); }},
+    {"min", of_items, [](Machine& m, const Value& v, const Given& g) { return extreme(m, v, g, -1); }},
+    {"replace", takes({"old", "new", "count"}, 2), replace_filter},
+    {"reverse", {}, reverse_filter},
+    {"round", takes({"precision", "method"}), round_filter},
+    {"safe", {}, [](Machine& m, const Value& v, const Given&) { return Value(to_text(m, v).as_markup()); }},
+    {"slice", takes({"slices", "fill_with"}, 1), slice_filter},
+    {"sort", takes({"reverse", "case_sensitive", "attribute"}), sort_filter},
+    {"string", {}, [](Machine& m, const Value& v, const Given&) { return Value(to_soft_text(m, v)); }},
+    {"striptags", {}, striptags_filter},
+    {"sum", takes({"attribute", "start"}), sum_filter},
+    {"title", {}, title_filter},
+    {"tojson", takes({"ensure_ascii", "indent", "separators", "sort_keys"}), to_json},
+    {"trim", takes({"chars"}), trim_filter},
+    {"truncate", takes({"length", "killwords", "end", "leeway"}), truncate_filter},
+    {"unique", of_items, unique_filter},
+    {"upper", {}, [](Machine& m, const Value& v, const Given&) { return cased_filter(m, v, LetterCase::upper); }},
+    {"urlencode", {}, urlencode_filter},
+    {"wordcount", {}, wordcount_filter},
+};
+inline constexpr OpenFilter open_filters[] = {
+    {"format", format_filter},
+    {"map", map_filter},
+    {"reject", [](Machine& m, const Value& v, const Arguments& a) { return select_items(m, v, a, Subject::item, Keep::failing); }},
+    {"rejectattr", [](Machine& m, const Value& v, const Arguments& a) { return select_items(m, v, a, Subject::attribute, Keep::failing); }},
+    {"select", [](Machine& m, const Value& v, const Arguments& a) { return select_items(m, v, a, Subject::item, Keep::passing); }},
+    {"selectattr", [](Machine& m, const Value& v, const Arguments& a) { return select_items(m, v, a, Subject::attribute, Keep::passing); }},
+};
+// clang-format on
+
+template <class Table>
+constexpr bool are_filter_names(const Table& table) {
+  return std::all_of(std::begin(table), std::end(table),
+                     [](const auto& entry) { return is_one_of(filter_names, entry.name); });
 }
+static_assert(are_filter_names(filters) && are_filter_names(open_filters) &&
+              std::size(filters) + std::size(open_filters) == std::size(filter_names));
 
 inline Value apply_filter(Machine& machine, std::string_view name, const Value& value, const Arguments& arguments) {
   machine.charge(1);
-  if (name == "default" || name == "d") {
-    arguments.check(machine, name, {"default_value", "boolean"});
-    const Value *otherwise = arguments.find(0, "default_value"), *boolean = arguments.find(1, "boolean");
-    const bool replaced = value.is_undefined() || (boolean && truth(*boolean) && !truth(value));
-    return !replaced ? value : otherwise ? *otherwise : Value(Text());
-  }
-  if (name == "tojson") return to_json(machine, value, arguments);
-  if (name == "length" || name == "count") {
-    arguments.check(machine, name, {});
-    const auto length = length_of(value);
-    if (!length) machine.error("a {} has no length", type_name(value));
-    if (const Text* text = value.text()) machine.charge(text->size() / 8);
-    return Value(static_cast<std::int64_t>(*length));
-  }
-  if (name == "int") return parse_integer(machine, value, arguments);
-  if (name == "float") return parse_float(machine, value, arguments);
-  if (name == "round") return round_number(machine, value, arguments);
-  if (name == "abs") {
-    if (const auto number = as_integer(value)) return integer_arithmetic(machine, '*', *number, *number < 0 ? -1 : 1);
-    if (const double* number = value.get<double>()) return Value(std::abs(*number));
-    machine.error("abs: expected a number, found {}", type_name(value));
-  }
-  if (auto result = text_filter(machine, name, value, arguments)) return *result;
-  if (auto result = list_filter(machine, name, value, arguments)) return *result;
+  if (const Filter* filter = find_entry<Filter>(filters, name))
+    return filter->apply(machine, value, Given(machine, name, filter->signature, arguments));
+  if (const OpenFilter* filter = find_entry<OpenFilter>(open_filters, name))
+    return filter->apply(machine, value, arguments);
+  if (is_one_of(refused_filters, name)) machine.error("the filter '{}' is not supported", name);
   machine.error("no filter named '{}'", name);
 }
 

@@ -2,7 +2,8 @@
 // The filter 'tojson' as transformers defines it, which is Python's json.dumps: key order kept, no HTML escapes, and
 // non-ASCII text as it is unless ensure_ascii is asked for. What a message wrote stays marked as its own.
 #pragma once
-#include "temper/data/template/operations.hpp"
+#include "temper/data/template/arguments.hpp"
+#include "temper/data/template/iteration.hpp"
 
 namespace temper::templates {
 
@@ -30,7 +31,7 @@ class JsonWriter {
     if (const double* d = value.get<double>()) return out_.append(number(*d));
     if (const Text* text = value.text()) return append_string(*text);
     const Sequence* list = value.sequence();
-    if (list && list->kind <= Sequence::Kind::tuple) return append_list(*list);
+    if (list && list->is_list_or_tuple()) return append_list(*list);
     if (const Dict* dict = value.dict()) return append_dict(*dict);
     if (value.is_undefined()) undefined_error(machine_, value);
     machine_.error("tojson: a {} is not JSON", type_name(value));
@@ -63,6 +64,7 @@ class JsonWriter {
     for (std::size_t i = 0; i < entries.size(); ++i) {
       separate(i);
       append_key(entries[i]->first);
+      machine_.charge(style_.key_separator.size());
       out_.append(style_.key_separator);
       append(entries[i]->second);
     }
@@ -89,6 +91,7 @@ class JsonWriter {
   }
   void separate(std::size_t index) {
     if (index == 0) return;
+    machine_.charge(style_.item_separator.size());
     out_.append(style_.item_separator);
     new_line();
   }
@@ -100,7 +103,7 @@ class JsonWriter {
   }
 
   void append_string(const Text& text) {
-    machine_.charge(text.size());
+    machine_.charge(text.size() * 8);
     const std::string& bytes = text.bytes();
     out_.append("\"");
     std::size_t plain = 0, at = 0;  // bytes from 'plain' to 'at' need no escape
@@ -148,20 +151,20 @@ class JsonWriter {
   std::size_t level_ = 0;
 };
 
-inline Value to_json(Machine& machine, const Value& value, const Arguments& arguments) {
-  arguments.check(machine, "tojson", {"ensure_ascii", "indent", "separators", "sort_keys"});
+inline Value to_json(Machine& machine, const Value& value, const Given& given) {
   JsonStyle style;
-  if (const Value* given = arguments.find(0, "ensure_ascii")) style.ensure_ascii = truth(*given);
-  if (const Value* given = arguments.find(3, "sort_keys")) style.sort_keys = truth(*given);
-  if (const Value* given = arguments.find(1, "indent"); given && !given->is_none()) {
-    if (const Text* text = given->text()) style.indent = text->bytes();
-    if (const auto width = as_integer(*given))
-      style.indent = std::string(static_cast<std::size_t>(std::clamp<std::int64_t>(*width, 0, 64)), ' ');
-    if (!style.indent) machine.error("tojson: indent must be a number or a string");
+  style.ensure_ascii = given.flag(0);
+  style.sort_keys = given.flag(3);
+  if (given[1] && !given[1]->is_none()) {
+    style.indent = given[1]->text() ? given[1]->text()->bytes() : std::string();
+    if (!given[1]->text()) {
+      machine.reserve_room(given.integer(1, 0), 1);
+      style.indent->assign(static_cast<std::size_t>(std::max<std::int64_t>(given.integer(1, 0), 0)), ' ');
+    }
     style.item_separator = ",";
   }
-  if (const Value* given = arguments.find(2, "separators"); given && !given->is_none()) {
-    const Sequence* pair = given->sequence();
+  if (given[2] && !given[2]->is_none()) {
+    const Sequence* pair = given[2]->sequence();
     if (!pair || pair->items.size() != 2 || !pair->items[0].text() || !pair->items[1].text())
       machine.error("tojson: separators must be two strings");
     style.item_separator = pair->items[0].text()->bytes();

@@ -2,37 +2,14 @@
 // Cuts a template into tokens as Jinja does with trim_blocks and lstrip_blocks on: the newline after a block tag goes,
 // blanks before a block tag that starts its line go, and '-' strips all white space on its side ('+' keeps it).
 #pragma once
-#include "temper/data/template/limits.hpp"
-#include "temper/data/template/text.hpp"
+#include "temper/data/template/literals.hpp"
 
 #include <array>
-#include <charconv>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace temper::templates {
-
-struct Token {
-  enum class Kind : std::uint8_t {
-    data,  // text between tags
-    block_begin,
-    block_end,
-    variable_begin,
-    variable_end,
-    name,
-    string,
-    integer,
-    real,
-    symbol,  // an operator or a bracket
-    end
-  };
-  Kind kind = Kind::end;
-  int line = 1;
-  std::string text;  // data, name, symbol; a string's value
-  std::int64_t integer = 0;
-  double real = 0;
-};
 
 class Lexer {
  public:
@@ -57,11 +34,18 @@ class Lexer {
   bool starts(std::string_view what, std::size_t at) const { return source_.compare(at, what.size(), what) == 0; }
   char peek(std::size_t ahead = 0) const { return at_ + ahead < source_.size() ? source_[at_ + ahead] : '\0'; }
 
-  void push(Token::Kind kind, std::string text) { tokens_.push_back({kind, line_, std::move(text), 0, 0}); }
-
-  void advance_to(std::size_t to) {
-    for (; at_ < to; ++at_) line_ += source_[at_] == '\n';
+  // Where reading stands; counted on from the last time it was asked for.
+  Position here() {
+    for (; counted_ < at_; ++counted_) {
+      if (source_[counted_] == '\n')
+        place_ = {place_.line + 1, 1};
+      else if (!is_continuation(source_[counted_]))
+        ++place_.column;
+    }
+    return place_;
   }
+
+  void push(Token::Kind kind, std::string text) { tokens_.push_back({kind, here(), std::move(text), 0, 0}); }
 
   // Text up to the next tag, then the tag.
   void read_data() {
@@ -75,7 +59,8 @@ class Lexer {
     std::string data = source_.substr(at_, tag == npos ? npos : tag - at_);
     if (tag == npos) {
       push(Token::Kind::data, data);
-      return advance_to(source_.size());
+      at_ = source_.size();
+      return;
     }
     const char type = source_[tag + 1];
     const char sign = tag + 2 < source_.size() ? source_[tag + 2] : '\0';
@@ -84,7 +69,7 @@ class Lexer {
     else if (sign != '+' && type != '{')
       strip_line_start(data);
     if (!data.empty()) push(Token::Kind::data, data);
-    advance_to(tag);
+    at_ = tag;
     const std::size_t signs = sign == '-' || sign == '+' ? 1 : 0;
     if (type == '#') return read_comment(signs);
     if (type == '%' && read_raw(signs)) return;
@@ -119,7 +104,7 @@ class Lexer {
     while (at_ < source_.size()) {
       const CodePoint c = code_point_at(source_, at_);
       if (!is_space(c.value)) return;
-      advance_to(at_ + c.bytes);
+      at_ = at_ + c.bytes;
     }
   }
 
@@ -132,16 +117,16 @@ class Lexer {
       skip_space();
       line_starting_ = at_ > before && source_[at_ - 1] == '\n';
     } else if (trims && sign != '+' && peek() == '\n') {
-      advance_to(at_ + 1);
+      at_ = at_ + 1;
       line_starting_ = true;
     }
   }
 
   void read_comment(std::size_t signs) {
     const std::size_t end = source_.find("#}", at_ + 2 + signs);
-    if (end == npos) fail_at(line_, "chat_template.syntax", "a comment is not closed; expected '#}}'");
+    if (end == npos) fail_at(here(), "chat_template.syntax", "a comment is not closed; expected '#}}'");
     const char sign = end > at_ + 2 + signs ? source_[end - 1] : '\0';
-    advance_to(end);
+    at_ = end;
     finish_tag(sign == '-' || sign == '+' ? sign : '\0', 2, true);
   }
 
@@ -160,8 +145,13 @@ class Lexer {
     };
     if (!word("raw") || !(starts("%}", at) || starts("-%}", at))) return false;
     const bool strips = source_[at] == '-';
-    advance_to(at + (strips ? 3 : 2));
-    if (strips) skip_space();
+    at_ = at + (strips ? 3 : 2);
+    line_starting_ = false;
+    if (strips) {
+      const std::size_t before = at_;
+      skip_space();
+      line_starting_ = at_ > before && source_[at_ - 1] == '\n';
+    }
     for (std::size_t begin = at_; (begin = source_.find("{%", begin)) != npos; begin += 2) {
       at = begin + 2;
       const char open = at < source_.size() ? source_[at] : '\0';
@@ -176,16 +166,16 @@ class Lexer {
       else if (open != '+')
         strip_line_start(data);
       if (!data.empty()) push(Token::Kind::data, data);
-      advance_to(at);
+      at_ = at;
       finish_tag(close, 2, true);
       return true;
     }
-    fail_at(line_, "chat_template.syntax", "a raw block is not closed; expected '{{% endraw %}}'");
+    fail_at(here(), "chat_template.syntax", "a raw block is not closed; expected '{{% endraw %}}'");
   }
 
   void read_tag(bool block) {
     const std::string_view close = block ? "%}" : "}}";
-    const int opened = line_;
+    const Position opened = here();
     std::string brackets;
     while (true) {
       skip_space();
@@ -212,10 +202,10 @@ class Lexer {
       while (end < source_.size() && (letter(source_[end]) || digit(source_[end]))) ++end;
       push(Token::Kind::name, source_.substr(at_, end - at_));
       at_ = end;
-    } else if (digit(c)) {
-      read_number();
-    } else if (c == '\'' || c == '"') {
-      read_string(c);
+    } else if (digit(c) || c == '\'' || c == '"') {
+      LiteralReader literal(source_, at_, here());
+      tokens_.push_back(digit(c) ? literal.number() : literal.string());
+      at_ = literal.end();
     } else {
       read_symbol(brackets);
     }
@@ -231,120 +221,23 @@ class Lexer {
     }
     const char c = peek();
     if (std::string_view("+-/*%~[](){}<>=.:|,;").find(c) == std::string_view::npos)
-      fail_at(line_, "chat_template.syntax", "unexpected character '{}' in a tag",
+      fail_at(here(), "chat_template.syntax", "unexpected character '{}' in a tag",
               source_.substr(at_, code_point_at(source_, at_).bytes));
     if (c == '(' || c == '[' || c == '{') brackets.push_back(c == '(' ? ')' : c == '[' ? ']' : '}');
     if (c == ')' || c == ']' || c == '}') {
-      if (brackets.empty()) fail_at(line_, "chat_template.syntax", "unexpected '{}'", c);
+      if (brackets.empty()) fail_at(here(), "chat_template.syntax", "unexpected '{}'", c);
       if (brackets.back() != c)
-        fail_at(line_, "chat_template.syntax", "unexpected '{}', expected '{}'", c, brackets.back());
+        fail_at(here(), "chat_template.syntax", "unexpected '{}', expected '{}'", c, brackets.back());
       brackets.pop_back();
     }
     push(Token::Kind::symbol, std::string(1, c));
     ++at_;
   }
 
-  // 0x1f, 0o17, 0b11
-  bool read_other_base() {
-    const char letter_of_base = peek() == '0' ? peek(1) : '\0';
-    const int base = letter_of_base == 'x' || letter_of_base == 'X'   ? 16
-                     : letter_of_base == 'o' || letter_of_base == 'O' ? 8
-                     : letter_of_base == 'b' || letter_of_base == 'B' ? 2
-                                                                      : 0;
-    if (base == 0) return false;
-    Token token{Token::Kind::integer, line_, "", 0, 0};
-    const char* const end = source_.data() + source_.size();
-    const auto [stop, error] = std::from_chars(source_.data() + at_ + 2, end, token.integer, base);
-    if (error != std::errc())
-      fail_at(line_, "chat_template.syntax", "a number in base {} has no digits or too many", base);
-    at_ = static_cast<std::size_t>(stop - source_.data());
-    tokens_.push_back(std::move(token));
-    return true;
-  }
-
-  void read_number() {
-    if (read_other_base()) return;
-    std::string digits;
-    bool real = false;
-    const auto take = [&] {
-      while (digit(peek()) || (peek() == '_' && digit(peek(1)))) {
-        if (peek() != '_') digits.push_back(peek());
-        ++at_;
-      }
-    };
-    take();
-    if (peek() == '.' && digit(peek(1))) real = true, digits.push_back('.'), ++at_, take();
-    const bool signed_exponent = (peek(1) == '+' || peek(1) == '-') && digit(peek(2));
-    if ((peek() == 'e' || peek() == 'E') && (digit(peek(1)) || signed_exponent)) {
-      real = true, digits.push_back('e'), ++at_;
-      if (signed_exponent) {
-        if (peek() == '-') digits.push_back('-');
-        ++at_;
-      }
-      take();
-    }
-    Token token{real ? Token::Kind::real : Token::Kind::integer, line_, digits, 0, 0};
-    const auto [end, error] = real ? std::from_chars(digits.data(), digits.data() + digits.size(), token.real)
-                                   : std::from_chars(digits.data(), digits.data() + digits.size(), token.integer);
-    if (error != std::errc() || end != digits.data() + digits.size())
-      fail_at(line_, "chat_template.syntax", "the number {} is out of range", digits);
-    tokens_.push_back(std::move(token));
-  }
-
-  void read_string(char quote) {
-    const int opened = line_;
-    std::string text;
-    advance_to(at_ + 1);
-    while (peek() != quote || at_ >= source_.size()) {
-      if (at_ >= source_.size()) fail_at(opened, "chat_template.syntax", "a string is not closed");
-      if (peek() != '\\') {
-        text.push_back(peek());
-        advance_to(at_ + 1);
-      } else {
-        read_escape(text);
-      }
-    }
-    ++at_;
-    tokens_.push_back({Token::Kind::string, opened, std::move(text), 0, 0});
-  }
-
-  // Python's escapes; an unknown one keeps its backslash.
-  void read_escape(std::string& text) {
-    const char c = peek(1);
-    static constexpr std::string_view names = "abfnrtv\\'\"", values = "\a\b\f\n\r\t\v\\'\"";
-    if (const std::size_t found = names.find(c); found != npos && c != '\0') {
-      text.push_back(values[found]);
-      at_ += 2;
-    } else if (c == '\n') {
-      advance_to(at_ + 2);
-    } else if (c >= '0' && c <= '7') {
-      std::uint32_t value = 0;
-      std::size_t length = 1;
-      for (; length <= 3 && peek(length) >= '0' && peek(length) <= '7'; ++length)
-        value = value * 8 + static_cast<std::uint32_t>(peek(length) - '0');
-      append_code_point(text, value);
-      at_ += length;
-    } else if (c == 'x' || c == 'u' || c == 'U') {
-      const std::size_t length = c == 'x' ? 2 : c == 'u' ? 4 : 8;
-      std::uint32_t value = 0;
-      const char* begin = source_.data() + std::min(at_ + 2, source_.size());
-      const char* end = source_.data() + std::min(at_ + 2 + length, source_.size());
-      const auto [stop, error] = std::from_chars(begin, end, value, 16);
-      if (error != std::errc() || stop != begin + length || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-        fail_at(line_, "chat_template.syntax", "a string has a \\{} escape that is no Unicode character", c);
-      append_code_point(text, value);
-      at_ += 2 + length;
-    } else if (c == 'N') {
-      fail_at(line_, "chat_template.syntax", "a string has a \\N escape; write the character");
-    } else {
-      text.push_back('\\');
-      ++at_;
-    }
-  }
-
   std::string source_;
   std::size_t at_ = 0;
-  int line_ = 1;
+  std::size_t counted_ = 0;  // up to here the place is known
+  Position place_;
   bool line_starting_ = true;
   std::vector<Token> tokens_;
 };

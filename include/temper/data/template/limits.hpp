@@ -18,15 +18,21 @@ struct Limits {
   int evaluation_depth = 1200;  // statements and expressions inside one another while rendering, macros included
   int macro_depth = 64;
   int value_depth = 100;
-  std::int64_t value_weight = 8'000'000;
+  std::int64_t value_weight = 4'000'000;
   std::int64_t iterations = 1'000'000;
-  std::int64_t work = 400'000'000;  // steps and bytes moved, over one rendering
+  std::int64_t work = std::int64_t{256} << 20;  // bytes made or moved over one rendering, a step counting as 16
   std::size_t output_bytes = std::size_t{64} << 20;
 };
 
+// Where in the template; columns count characters, from 1.
+struct Position {
+  int line = 1, column = 1;
+};
+
 template <class... Values>
-[[noreturn]] void fail_at(int line, std::string_view code, fmt::format_string<Values...> sentence, Values&&... values) {
-  fail(Fault::data, code, "chat_template: line {}: {}", line,
+[[noreturn]] void fail_at(Position at, std::string_view code, fmt::format_string<Values...> sentence,
+                          Values&&... values) {
+  fail(Fault::data, code, "chat_template: line {}, column {}: {}", at.line, at.column,
        printable(fmt::format(sentence, std::forward<Values>(values)...), 600));
 }
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What every part of a rendering shares: the budget, the line being rendered (for messages), and the making of values,
+// What every part of a rendering shares: the budget, the place being rendered (for messages), and the making of values,
 // which is where their size is bounded.
 #pragma once
 #include "temper/data/template/limits.hpp"
 #include "temper/data/template/value.hpp"
 
 #include <algorithm>
-#include <initializer_list>
-#include <span>
 
 namespace temper::templates {
 
@@ -19,92 +17,95 @@ struct Date {
 struct Machine {
   Limits limits;
   std::optional<Date> date;
-  int line = 1;
+  Position at;
   std::int64_t work = 0;
   std::int64_t iterations = 0;
   std::vector<std::shared_ptr<Namespace>> namespaces;  // to break their cycles at the end
 
   template <class... Values>
   [[noreturn]] void error(fmt::format_string<Values...> sentence, Values&&... values) const {
-    fail_at(line, "chat_template.value", sentence, std::forward<Values>(values)...);
+    fail_at(at, "chat_template.value", sentence, std::forward<Values>(values)...);
   }
 
-  void charge(std::size_t amount) {
-    work += static_cast<std::int64_t>(std::min<std::size_t>(amount, std::size_t{1} << 40)) + 1;
-    if (work > limits.work) fail_at(line, "chat_template.limit", "rendering takes more work than the cap allows");
+  // Bytes made or moved; each step of the rendering counts as some.
+  void charge(std::size_t bytes) {
+    constexpr std::int64_t step = 16;
+    work += static_cast<std::int64_t>(std::min<std::size_t>(bytes, std::size_t{1} << 40)) + step;
+    if (work > limits.work) fail_at(at, "chat_template.limit", "rendering takes more work than the cap allows");
+  }
+  // Before bytes or items are made, so that no allocation is larger than what rendering may cost.
+  void reserve_room(std::int64_t count, std::size_t each) {
+    if (count <= 0 || each == 0) return;
+    const auto most = std::int64_t{1} << 40;
+    charge(static_cast<std::size_t>(
+        count > most / static_cast<std::int64_t>(each) ? most : count * static_cast<std::int64_t>(each)));
   }
   void count_iteration() {
     if (++iterations > limits.iterations)
-      fail_at(line, "chat_template.limit", "more than {} loop iterations", limits.iterations);
+      fail_at(at, "chat_template.limit", "more than {} loop iterations", limits.iterations);
   }
 
   Value text(Text text) {
-    charge(text.size());
+    charge(sizeof(Text) + text.size() + text.runs().size() * sizeof(Run));
     return Value(std::move(text));
   }
 
   Value sequence(Sequence::Kind kind, std::vector<Value> items, int message = -1) {
-    Sequence made{kind, std::move(items), message, {}, false};
+    return sequence(Sequence{kind, std::move(items), message, {}, {}, false});
+  }
+  Value sequence(Sequence made) {
+    charge(sizeof(Sequence) + made.items.size() * sizeof(Value));
     for (const Value& item : made.items) grow(made.size, item);
+    if (!made.is_indexed()) square(made.size, made.items.size());
     seal(made.size);
     return Value(std::make_shared<const Sequence>(std::move(made)));
   }
 
   Value dict(std::vector<std::pair<Value, Value>> entries, int message = -1) {
-    Dict made{std::move(entries), message, {}};
-    for (const auto& [key, value] : made.entries) grow(made.size, key), grow(made.size, value);
-    seal(made.size);
-    return Value(std::make_shared<const Dict>(std::move(made)));
+    return Value(std::make_shared<const Dict>(sized(Dict{std::move(entries), message, {}, false})));
+  }
+  Value message(std::vector<std::pair<Value, Value>> entries, int number) {
+    return Value(std::make_shared<const Dict>(sized(Dict{std::move(entries), number, {}, true})));
   }
 
   std::shared_ptr<Loop> loop(std::vector<Value> items) {
     auto made = std::make_shared<Loop>();
     made->items = std::move(items);
+    charge(sizeof(Loop) + made->items.size() * sizeof(Value));
     for (const Value& item : made->items) grow(made->size, item);
     seal(made->size);
     return made;
   }
 
   bool same(const Value& a, const Value& b) {
-    charge(static_cast<std::size_t>(std::min(size_of(a).weight, size_of(b).weight)));
+    charge(static_cast<std::size_t>(std::min(size_of(a).comparison, size_of(b).comparison)));
     return equal(a, b);
   }
 
  private:
-  static void grow(Size& size, const Value& part) {
+  Dict sized(Dict made) {
+    charge(sizeof(Dict) + made.entries.size() * 2 * sizeof(Value));
+    for (const auto& [key, value] : made.entries) grow(made.size, key), grow(made.size, value);
+    square(made.size, made.entries.size());
+    seal(made.size);
+    return made;
+  }
+  void grow(Size& size, const Value& part) {
+    if (part.is_new_text()) charge(sizeof(Text) + part.text()->size());
     const Size inner = size_of(part);
     size.depth = std::max(size.depth, inner.depth);
     size.weight += inner.weight;
     size.weight = std::min<std::int64_t>(size.weight, std::int64_t{1} << 60);
+    size.comparison = std::min<std::int64_t>(size.comparison + inner.comparison, std::int64_t{1} << 60);
+  }
+  static void square(Size& size, std::size_t count) {
+    const auto steps = static_cast<std::int64_t>(std::min<std::size_t>(count, std::size_t{1} << 29));
+    size.comparison = std::min<std::int64_t>(size.comparison + 16 * steps * steps, std::int64_t{1} << 60);
   }
   void seal(Size& size) {
-    charge(static_cast<std::size_t>(1 + size.weight / 16));
     if (++size.depth > limits.value_depth)
-      fail_at(line, "chat_template.limit", "a value is nested deeper than {} levels", limits.value_depth);
-    if (size.weight > limits.value_weight) fail_at(line, "chat_template.limit", "a value has too many parts");
-  }
-};
-
-// The arguments of a filter, a test, a method or a function. What nobody asked for is an error, as in Python.
-class Arguments {
- public:
-  std::vector<Value> positional;
-  std::vector<std::pair<std::string, Value>> named;
-
-  // The argument at a position or of a name; null if it was not given.
-  const Value* find(std::size_t position, std::string_view name) const {
-    if (position < positional.size()) return &positional[position];
-    for (const auto& [given, value] : named)
-      if (given == name) return &value;
-    return nullptr;
-  }
-
-  void check(const Machine& machine, std::string_view what, std::initializer_list<std::string_view> names) const {
-    if (positional.size() > names.size())
-      machine.error("{} takes at most {} arguments, {} were given", what, names.size(), positional.size());
-    for (const auto& [given, value] : named)
-      if (std::find(names.begin(), names.end(), given) == names.end())
-        machine.error("{} has no argument '{}'", what, given);
+      fail_at(at, "chat_template.limit", "a value is nested deeper than {} levels", limits.value_depth);
+    if (size.weight > limits.value_weight) fail_at(at, "chat_template.limit", "a value has too many parts");
   }
 };
 

@@ -15,6 +15,8 @@ class Parser : private ExpressionParser {
   Body parse() {
     Body body = statements({});
     if (!at_end()) syntax_error("unexpected '{}'", describe());
+    if (!unknown_.empty())
+      fail_at(unknown_[0].at, "chat_template.syntax", "no {} named '{}'", unknown_[0].what, unknown_[0].name);
     return body;
   }
   bool has_generation() const { return has_generation_; }
@@ -23,10 +25,10 @@ class Parser : private ExpressionParser {
   // Statements up to a tag that starts with one of the words, which is left to be read; up to the end without words.
   Body statements(std::initializer_list<std::string_view> until) {
     const Nesting nesting(*this);
-    const int opened = line();
+    const Position opened = place();
     Body body;
     while (!at_end()) {
-      const int at = line();
+      const Position at = place();
       if (kind() == Token::Kind::data) {
         body.push_back({at, DataStatement{take().text}});
       } else if (kind() == Token::Kind::variable_begin) {
@@ -49,16 +51,29 @@ class Parser : private ExpressionParser {
 
   void end_tag() { expect(Token::Kind::block_end, "%}"); }
 
-  // The body of a block and its end tag.
-  Body block(std::string_view end) {
+  // The end of a tag that opens a block; Jinja lets a colon stand before it.
+  void open_block() {
+    if (is_symbol(":")) take();
     end_tag();
+  }
+
+  enum class Loops { kept, left };  // whether 'break' may leave the loop around the block
+
+  // The body of a block and its end tag.
+  Body block(std::string_view end, Loops loops = Loops::kept) {
+    open_block();
+    const int outer = std::exchange(loops_, loops == Loops::left ? 0 : loops_);
+    const std::size_t known_until = unknown_.size();
     Body body = statements({end});
+    make_unknown_certain(known_until);
+    loops_ = outer;
     take();
     end_tag();
     return body;
   }
 
-  void statement(Body& body, int at) {
+  void statement(Body& body, Position at) {
+    static constexpr std::string_view other_files[] = {"include", "import", "from", "extends", "block"};
     const std::string tag = take().text;
     if (tag == "if") {
       body.push_back({at, if_statement()});
@@ -66,11 +81,14 @@ class Parser : private ExpressionParser {
       body.push_back({at, for_statement()});
     } else if (tag == "set") {
       set_statement(body, at);
+    } else if (tag == "print") {
+      body.push_back({at, PrintStatement{tuple(Conditionals::allowed)}});
+      end_tag();
     } else if (tag == "macro") {
       MacroStatement macro;
-      macro.name = take_name();
+      macro.name = take_assigned_name();
       parameters(macro);
-      macro.body = block("endmacro");
+      macro_body(macro, "endmacro");
       body.push_back({at, std::move(macro)});
     } else if (tag == "call") {
       CallBlockStatement call;
@@ -78,7 +96,7 @@ class Parser : private ExpressionParser {
       if (is_symbol("(")) parameters(call.caller);
       call.call = expression();
       if (!std::holds_alternative<CallExpression>(call.call->form)) syntax_error("a call block needs a call");
-      call.caller.body = block("endcall");
+      macro_body(call.caller, "endcall");
       body.push_back({at, std::move(call)});
     } else if (tag == "filter") {
       ExpressionPointer chain = filter_chain();
@@ -87,13 +105,18 @@ class Parser : private ExpressionParser {
       body.push_back({at, with_statement()});
     } else if (tag == "generation") {
       has_generation_ = true;
-      body.push_back({at, GenerationStatement{block("endgeneration")}});
-    } else if (tag == "break") {
+      body.push_back({at, GenerationStatement{block("endgeneration", Loops::left)}});
+    } else if (tag == "break" || tag == "continue") {
       end_tag();
-      body.push_back({at, BreakStatement{}});
-    } else if (tag == "continue") {
-      end_tag();
-      body.push_back({at, ContinueStatement{}});
+      if (loops_ == 0) fail_at(at, "chat_template.syntax", "'{}' stands outside a loop", tag);
+      if (tag == "break")
+        body.push_back({at, BreakStatement{}});
+      else
+        body.push_back({at, ContinueStatement{}});
+    } else if (is_one_of(other_files, tag)) {
+      fail_at(at, "chat_template.syntax", "'{}' is not supported: a chat template is one file", tag);
+    } else if (tag == "autoescape" || tag == "do" || tag == "trans") {
+      fail_at(at, "chat_template.syntax", "the tag '{}' is not supported", tag);
     } else {
       fail_at(at, "chat_template.syntax", "unknown tag '{}'", tag);
     }
@@ -101,9 +124,10 @@ class Parser : private ExpressionParser {
 
   IfStatement if_statement() {
     IfStatement result;
+    const std::size_t known_until = unknown_.size();
     ExpressionPointer condition = tuple(Conditionals::refused);
     while (true) {
-      end_tag();
+      open_block();
       Body body = condition ? statements({"elif", "else", "endif"}) : statements({"endif"});
       result.branches.emplace_back(std::move(condition), std::move(body));
       const std::string tag = take().text;
@@ -111,12 +135,14 @@ class Parser : private ExpressionParser {
       condition = tag == "elif" ? tuple(Conditionals::refused) : nullptr;
     }
     end_tag();
+    forgive_unknown(known_until);
     return result;
   }
 
   ForStatement for_statement() {
     ForStatement loop;
     loop.target = target_list();
+    if (names_loop(loop.target)) syntax_error("cannot assign to 'loop', which is the loop's own");
     if (!is_name("in")) syntax_error("expected 'in', found '{}'", describe());
     take();
     loop.items = tuple(Conditionals::refused);
@@ -124,19 +150,30 @@ class Parser : private ExpressionParser {
       take();
       loop.condition = expression();
     }
-    if (is_name("recursive")) syntax_error("recursive loops are not supported");
-    end_tag();
+    if (is_name("recursive")) {
+      take();
+      loop.recursive = true;
+    }
+    open_block();
+    const std::size_t known_until = unknown_.size();
+    ++loops_;
     loop.body = statements({"else", "endfor"});
+    --loops_;
     if (take().text == "else") {
-      end_tag();
+      open_block();
       loop.otherwise = statements({"endfor"});
       take();
     }
+    make_unknown_certain(known_until);
     end_tag();
     return loop;
   }
 
-  void set_statement(Body& body, int at) {
+  static bool names_loop(const Target& target) {
+    return target.name == "loop" || std::any_of(target.parts.begin(), target.parts.end(), names_loop);
+  }
+
+  void set_statement(Body& body, Position at) {
     Target target = target_list();
     if (is_symbol("=")) {
       take();
@@ -169,8 +206,9 @@ class Parser : private ExpressionParser {
     expect_symbol("(");
     while (!is_symbol(")")) {
       if (!macro.parameters.empty()) expect_symbol(",");
-      if (is_symbol(")")) break;
-      std::string name = take_name();
+      std::string name = take_assigned_name();
+      for (const auto& [known, otherwise] : macro.parameters)
+        if (known == name) syntax_error("two parameters are named '{}'", name);
       ExpressionPointer otherwise;
       if (is_symbol("=")) {
         take();
@@ -181,6 +219,24 @@ class Parser : private ExpressionParser {
       macro.parameters.emplace_back(std::move(name), std::move(otherwise));
     }
     take();
+  }
+
+  // The body, and which of the special names it reads that are not its parameters.
+  void macro_body(MacroStatement& macro, std::string_view end) {
+    special_names_.emplace_back();
+    macro.body = block(end, Loops::left);
+    const SpecialNames read = special_names_.back();
+    special_names_.pop_back();
+    const auto parameter = [&](std::string_view name) {
+      return std::find_if(macro.parameters.begin(), macro.parameters.end(),
+                          [&](const auto& held) { return held.first == name; });
+    };
+    const auto none = macro.parameters.end();
+    macro.takes_more = read.varargs && parameter("varargs") == none;
+    macro.takes_more_named = read.kwargs && parameter("kwargs") == none;
+    macro.takes_caller = read.caller && parameter("caller") == none;
+    if (read.caller && !macro.takes_caller && !parameter("caller")->second)
+      syntax_error("the parameter 'caller' of macro '{}' needs a default", macro.name);
   }
 
   // a, (b, c), namespace.field
@@ -207,9 +263,7 @@ class Parser : private ExpressionParser {
       return inner;
     }
     Target target;
-    target.name = take_name();
-    for (const std::string_view word : {"true", "false", "none", "True", "False", "None"})
-      if (target.name == word) syntax_error("cannot assign to '{}'", word);
+    target.name = take_assigned_name();
     if (is_symbol(".")) {
       take();
       target.field = take_name();
@@ -217,6 +271,14 @@ class Parser : private ExpressionParser {
     return target;
   }
 
+  std::string take_assigned_name() {
+    static constexpr std::string_view constants[] = {"true", "false", "none", "True", "False", "None"};
+    if (kind() == Token::Kind::name && is_one_of(constants, token().text))
+      syntax_error("cannot assign to '{}'", token().text);
+    return take_name();
+  }
+
+  int loops_ = 0;
   bool has_generation_ = false;
 };
 

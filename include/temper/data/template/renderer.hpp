@@ -13,7 +13,10 @@ class Renderer : private Evaluator {
     frame_->variables = std::move(variables);
   }
   ~Renderer() override {
-    for (const auto& space : machine_.namespaces) space->fields.clear();  // they may hold themselves
+    for (const auto& space : machine_.namespaces) {
+      space->fields.clear();  // they may hold themselves
+      space->held.clear();
+    }
     frame_->variables.clear();
   }
   Renderer(const Renderer&) = delete;
@@ -24,7 +27,7 @@ class Renderer : private Evaluator {
     out_ = &out;
     {
       const Scope scope(*this, frame_);
-      if (execute(body) != Flow::next) machine_.error("'break' or 'continue' outside a loop");
+      execute(body);
     }
     return out;
   }
@@ -65,6 +68,36 @@ class Renderer : private Evaluator {
     Text* outer_;
   };
 
+  // A loop that something may still hold when it is over, and that then must hold nothing itself.
+  struct LoopHolder {
+    explicit LoopHolder(std::shared_ptr<Loop> held) : loop(std::move(held)) {}
+    ~LoopHolder() {
+      loop->last_changed.reset();
+      loop->scope.reset();
+      loop->statement = nullptr;
+    }
+    LoopHolder(const LoopHolder&) = delete;
+    LoopHolder& operator=(const LoopHolder&) = delete;
+    std::shared_ptr<Loop> loop;
+  };
+
+  // Counts how deep macros have called one another for as long as it lives.
+  class MacroDepth {
+   public:
+    explicit MacroDepth(Renderer& owner) : owner_(owner) {
+      const int most = owner.machine_.limits.macro_depth;
+      if (owner.macro_depth_ >= most)
+        fail_at(owner.machine_.at, "chat_template.limit", "macros call one another deeper than {} levels", most);
+      ++owner.macro_depth_;
+    }
+    ~MacroDepth() { --owner_.macro_depth_; }
+    MacroDepth(const MacroDepth&) = delete;
+    MacroDepth& operator=(const MacroDepth&) = delete;
+
+   private:
+    Renderer& owner_;
+  };
+
   // Restores a value at the end of a block, also when an error leaves it.
   template <class T>
   class Restored {
@@ -83,14 +116,14 @@ class Renderer : private Evaluator {
     machine_.charge(text.size());
     out_->append(text, writer_);
     if (out_->size() > machine_.limits.output_bytes)
-      fail_at(machine_.line, "chat_template.limit", "more than {} bytes were written", machine_.limits.output_bytes);
+      fail_at(machine_.at, "chat_template.limit", "more than {} bytes were written", machine_.limits.output_bytes);
   }
 
   Flow execute(const Body& body) {
     const Depth depth(*this);
     for (const Statement& statement : body) {
       machine_.charge(1);
-      machine_.line = statement.line;
+      machine_.at = statement.at;
       const Flow flow = std::visit([this](const auto& form) { return execute(form); }, statement.form);
       if (flow != Flow::next) return flow;
     }
@@ -118,7 +151,10 @@ class Renderer : private Evaluator {
   Flow execute(const ContinueStatement&) { return Flow::next_iteration; }
 
   Flow execute(const ForStatement& statement) {
-    std::vector<Value> items = items_of(machine_, evaluate(*statement.items));
+    return repeat(statement, items_of(machine_, evaluate(*statement.items)), 1);
+  }
+
+  Flow repeat(const ForStatement& statement, std::vector<Value> items, int depth) {
     if (statement.condition) keep_matching(statement, items);
     if (items.empty()) {
       const Scope scope(*this, frame_);
@@ -126,22 +162,40 @@ class Renderer : private Evaluator {
     }
     const Restored restored_writer(writer_);
     const Restored restored_open(author_open_);
-    const std::shared_ptr<Loop> loop = machine_.loop(std::move(items));
+    const LoopHolder holder(machine_.loop(std::move(items)));
+    Loop& loop = *holder.loop;
+    loop.depth = depth;
+    if (statement.recursive) loop.statement = &statement, loop.scope = frame_;
     const Writer outer = writer_;
-    for (loop->index = 0; loop->index < loop->items.size(); ++loop->index) {
+    for (loop.index = 0; loop.index < loop.items.size(); ++loop.index) {
       machine_.count_iteration();
       const Scope scope(*this, frame_);
-      const Value& item = loop->items[loop->index];
+      const Value item = loop.items[loop.index];
       const int author = author_of(item);
       writer_ = outer;
       if (author >= 0) writer_.author = author;
-      author_open_ = writer_.author < 0;
-      frame_->set("loop", Value(loop));
+      author_open_ = author < 0;
+      frame_->set("loop", Value(holder.loop));
       assign(statement.target, item);
       if (execute(statement.body) == Flow::leave_loop) break;
     }
-    loop->last_changed.reset();
     return Flow::next;
+  }
+
+  // 'loop(items)' in a recursive loop: the same loop over other items, as text.
+  Value call_loop(const Loop& loop, const Arguments& arguments) override {
+    const Given given(machine_, "loop", takes({"iterable"}, 1), arguments);
+    if (!loop.statement) machine_.error("the loop is not 'recursive', so it cannot be called");
+    const Depth depth(*this);
+    const MacroDepth macro_depth(*this);
+    const ForStatement& statement = *loop.statement;
+    const int level = loop.depth + 1;
+    const Position at = machine_.at;
+    Capture capture(*this);
+    const Scope scope(*this, loop.scope);
+    repeat(statement, items_of(machine_, given.at(0)), level);
+    machine_.at = at;
+    return machine_.text(std::move(capture.text));
   }
 
   void keep_matching(const ForStatement& statement, std::vector<Value>& items) {
@@ -168,12 +222,16 @@ class Renderer : private Evaluator {
       for (std::size_t i = 0; i < items.size(); ++i) assign(target.parts[i], items[i]);
       return;
     }
+    machine_.charge(frame_->variables.size() * 8);
     if (target.field.empty()) return frame_->set(target.name, value);
     Namespace* space = nullptr;
     for (const Frame* frame = frame_.get(); frame && !space; frame = frame->parent.get())
       for (const auto& [known, held] : frame->variables)
         if (known == target.name) space = held.name_space();
-    if (!space) machine_.error("cannot assign to '{}.{}': not a namespace", target.name, target.field);
+    if (!space || space->kind != Namespace::Kind::space)
+      machine_.error("cannot assign to '{}.{}': not a namespace", target.name, target.field);
+    require_public(machine_, target.field);
+    machine_.charge(space->fields.size() * 8);
     for (auto& [known, held] : space->fields)
       if (known == target.field) return void(held = value);
     space->fields.emplace_back(target.field, value);
@@ -182,28 +240,37 @@ class Renderer : private Evaluator {
   Flow execute(const SetStatement& set) {
     const Value value = evaluate(*set.value);
     // A loop over numbers that takes its message by index: from here on it stands at that message.
-    if (author_open_ && value.dict() && value.dict()->message >= 0) writer_.author = value.dict()->message;
+    const Dict* dict = value.dict();
+    const bool moves = dict && dict->message >= 0 && (writer_.author < 0 || dict->whole_message);
+    if (author_open_ && moves) writer_.author = dict->message;
     assign(set.target, value);
     return Flow::next;
   }
 
   Flow execute(const SetBlockStatement& set) {
-    Value value = captured(set.body);
+    Value value;
+    if (const Flow flow = capture(set.body, value); flow != Flow::next) return flow;
     if (set.filter) value = through(*set.filter, value);
     assign(set.target, value);
     return Flow::next;
   }
 
   Flow execute(const FilterBlockStatement& block) {
-    write(to_text(machine_, through(*block.filter, captured(block.body))));
+    Value value;
+    if (const Flow flow = capture(block.body, value); flow != Flow::next) return flow;
+    value = through(*block.filter, value);
+    if (!value.text()) machine_.error("a filter block must make a string, found {}", type_name(value));
+    write(to_text(machine_, value));
     return Flow::next;
   }
 
-  Value captured(const Body& body) {
+  // What the body writes, unless it leaves the loop around it.
+  Flow capture(const Body& body, Value& value) {
     Capture capture(*this);
     const Scope scope(*this, frame_);
-    if (execute(body) != Flow::next) machine_.error("'break' or 'continue' leaves a block");
-    return Value(std::move(capture.text));
+    const Flow flow = execute(body);
+    value = machine_.text(std::move(capture.text));
+    return flow;
   }
 
   // A chain of filters whose innermost one has no subject of its own.
@@ -246,37 +313,48 @@ class Renderer : private Evaluator {
   Value call_macro(const Callable& callable, const Arguments& arguments) override {
     const MacroStatement& macro = *callable.macro;
     const Depth depth(*this);
-    const Restored restored(macro_depth_);
-    if (++macro_depth_ > machine_.limits.macro_depth)
-      fail_at(machine_.line, "chat_template.limit", "macros call one another deeper than {} levels",
-              machine_.limits.macro_depth);
-    const int line = machine_.line;
+    const MacroDepth macro_depth(*this);
+    const Position at = machine_.at;
     Capture capture(*this);
     const Scope scope(*this, callable.scope);
     bind(macro, arguments);
-    if (execute(macro.body) != Flow::next) machine_.error("'break' or 'continue' leaves a macro");
-    machine_.line = line;
-    return Value(std::move(capture.text));
+    execute(macro.body);
+    machine_.at = at;
+    return machine_.text(std::move(capture.text));
   }
 
+  // As in Jinja, more arguments than parameters are an error unless the body reads 'varargs', 'kwargs' or 'caller'.
   void bind(const MacroStatement& macro, const Arguments& arguments) {
-    std::vector<Value> more(arguments.positional.begin() + static_cast<std::ptrdiff_t>(std::min(
-                                                               macro.parameters.size(), arguments.positional.size())),
-                            arguments.positional.end());
-    frame_->set("varargs", machine_.sequence(Sequence::Kind::tuple, std::move(more)));
+    const std::size_t count = macro.parameters.size(), given_count = arguments.positional.size();
+    if (given_count > count && !macro.takes_more)
+      machine_.error("macro '{}' takes at most {} arguments, {} were given", macro.name, count, given_count);
+    std::vector<const Value*> values(count, nullptr);
+    for (std::size_t i = 0; i < std::min(count, given_count); ++i) values[i] = &arguments.positional[i];
+    machine_.charge(arguments.named.size() * count * 8);
     std::vector<std::pair<Value, Value>> others;
-    for (const auto& [given, value] : arguments.named) {
-      const auto takes = [&g = given](const auto& parameter) { return parameter.first == g; };
-      if (given == "caller")
-        frame_->set(given, value);
-      else if (std::none_of(macro.parameters.begin(), macro.parameters.end(), takes))
-        others.emplace_back(Value(given), value);
+    Value caller = Value::undefined("No caller defined");
+    for (const auto& [name, value] : arguments.named) {
+      std::size_t i = std::min(count, given_count);
+      while (i < count && macro.parameters[i].first != name) ++i;
+      if (i < count)
+        values[i] = &value;
+      else if (name == "caller" && macro.takes_caller)
+        caller = value;
+      else if (macro.takes_more_named)
+        others.emplace_back(Value(name), value);
+      else
+        machine_.error("macro '{}' has no argument '{}'", macro.name, name);
     }
-    frame_->set("kwargs", machine_.dict(std::move(others)));
-    for (std::size_t i = 0; i < macro.parameters.size(); ++i) {
+    if (macro.takes_caller) frame_->set("caller", caller);
+    if (macro.takes_more_named) frame_->set("kwargs", machine_.dict(std::move(others)));
+    if (macro.takes_more) {
+      const auto first = arguments.positional.begin() + static_cast<std::ptrdiff_t>(std::min(count, given_count));
+      frame_->set("varargs", machine_.sequence(Sequence::Kind::tuple, {first, arguments.positional.end()}));
+    }
+    for (std::size_t i = 0; i < count; ++i) {
       const auto& [name, otherwise] = macro.parameters[i];
-      if (const Value* given = arguments.find(i, name))
-        frame_->set(name, *given);
+      if (values[i])
+        frame_->set(name, *values[i]);
       else
         frame_->set(name, otherwise ? evaluate(*otherwise)
                                     : Value::undefined(fmt::format("parameter '{}' was not provided", name)));
@@ -285,7 +363,7 @@ class Renderer : private Evaluator {
 
   Text* out_ = nullptr;
   Writer writer_;             // who writes what has no writer of its own
-  bool author_open_ = false;  // in a loop that stands at no message
+  bool author_open_ = false;  // in a loop whose items are no messages or parts of them
   int generations_ = 0;
   int macro_depth_ = 0;
 };

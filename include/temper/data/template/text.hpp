@@ -46,6 +46,12 @@ class Text {
     return marked;
   }
 
+  Text as_plain() const {
+    Text plain = *this;
+    plain.markup_ = false;
+    return plain;
+  }
+
   void append(std::string_view bytes, Writer writer = {}) {
     if (bytes.empty()) return;
     if (writer != Writer{} || !runs_.empty()) extend(bytes_.size() + bytes.size(), writer);

@@ -19,7 +19,7 @@ class TokenStream {
    public:
     explicit Nesting(TokenStream& parser) : parser_(parser) {
       if (++parser_.nesting_ > parser_.limits_.parse_depth)
-        fail_at(parser_.line(), "chat_template.limit", "nested deeper than {} levels", parser_.limits_.parse_depth);
+        fail_at(parser_.place(), "chat_template.limit", "nested deeper than {} levels", parser_.limits_.parse_depth);
     }
     ~Nesting() { --parser_.nesting_; }
     Nesting(const Nesting&) = delete;
@@ -31,7 +31,7 @@ class TokenStream {
 
   const Token& token() const { return tokens_[at_]; }
   Token::Kind kind() const { return token().kind; }
-  int line() const { return token().line; }
+  Position place() const { return token().at; }
   const Token& after() const { return tokens_[at_ + 1]; }  // there is one before the end
   const Limits& limits() const { return limits_; }
   bool at_end() const { return kind() == Token::Kind::end; }
@@ -45,7 +45,7 @@ class TokenStream {
 
   template <class... Values>
   [[noreturn]] void syntax_error(fmt::format_string<Values...> sentence, Values&&... values) const {
-    fail_at(line(), "chat_template.syntax", sentence, std::forward<Values>(values)...);
+    fail_at(place(), "chat_template.syntax", sentence, std::forward<Values>(values)...);
   }
 
   std::string describe() const {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Values of the chat template engine: Python's, as far as templates can see them. All are immutable but namespaces, as
-// in the sandbox that transformers renders in. 'Undefined' differs from None; a sequence knows whether Python would
-// have made a list, a tuple or a generator, since truth, length and printing differ.
+// in the sandbox that transformers renders in. 'Undefined' differs from None; a sequence knows what Python would have
+// made, a list, a tuple, a generator, ..., since truth, length and printing differ.
 #pragma once
 #include "temper/data/template/text.hpp"
 
-#include <charconv>
-#include <cmath>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -60,6 +59,11 @@ class Value {
   Namespace* name_space() const { return pointee<Namespace>(); }
   Loop* loop() const { return pointee<Loop>(); }
   const Form& form() const { return form_; }
+  // A text that no other value shares.
+  bool is_new_text() const {
+    const auto* held = std::get_if<std::shared_ptr<const Text>>(&form_);
+    return held && held->use_count() == 1;
+  }
 
  private:
   template <class T>
@@ -75,37 +79,53 @@ class Value {
 // exponential time although its parts may be shared.
 struct Size {
   int depth = 0;
-  std::int64_t weight = 1;  // parts, with every 64 bytes of a text as one
+  std::int64_t weight = 1;      // parts, with every 64 bytes of a text as one
+  std::int64_t comparison = 1;  // steps to compare it: dicts look for each key
 };
 
 struct Sequence {
-  enum class Kind : std::uint8_t { list, tuple, range, view, generator };
+  enum class Kind : std::uint8_t { list, tuple, group, range, keys, values, items, generator };
   Kind kind = Kind::list;
   std::vector<Value> items;
   int message = -1;  // the message that this value is part of
   Size size;
-  mutable bool consumed = false;  // a generator yields once
+  std::array<std::int64_t, 3> bounds{};  // of a range: start, stop, step
+  mutable bool consumed = false;         // a generator yields once
+
+  bool is_tuple() const { return kind == Kind::tuple || kind == Kind::group; }  // a group is what groupby makes
+  bool is_list_or_tuple() const { return kind <= Kind::group; }
+  bool is_indexed() const { return kind <= Kind::range; }
 };
 
 struct Dict {
   std::vector<std::pair<Value, Value>> entries;  // in insertion order
   int message = -1;
   Size size;
+  bool whole_message = false;  // not a part of one
 };
 
+// The two objects of Jinja that remember: joiner() and cycler() keep what they hold and where they stand as fields.
 struct Namespace {
+  enum class Kind : std::uint8_t { space, joiner, cycler };
+  Kind kind = Kind::space;
   std::vector<std::pair<std::string, Value>> fields;
+  std::vector<Value> held;
+  std::size_t at = 0;
 };
+
+struct Frame;
+struct MacroStatement;
+struct ForStatement;
 
 struct Loop {
   std::vector<Value> items;
   std::size_t index = 0;
   Size size;
   std::optional<std::vector<Value>> last_changed;
+  int depth = 1;                            // 1 but in loops that call themselves
+  const ForStatement* statement = nullptr;  // of a loop that may call itself, with the scope around it
+  std::shared_ptr<Frame> scope;
 };
-
-struct Frame;
-struct MacroStatement;
 
 // A global function, a method bound to its value, or a macro with the scope that it was defined in.
 struct Callable {
@@ -119,10 +139,9 @@ struct Callable {
 inline std::string_view type_name(const Value& value) {
   static constexpr std::string_view names[] = {"Undefined", "NoneType", "bool",      "int",  "float",   "str",
                                                "list",      "dict",     "namespace", "loop", "function"};
-  if (const Sequence* s = value.sequence()) {
-    if (s->kind == Sequence::Kind::tuple) return "tuple";
-    if (s->kind == Sequence::Kind::generator) return "generator";
-  }
+  static constexpr std::string_view sequences[] = {"list",      "tuple",       "tuple",      "range",
+                                                   "dict_keys", "dict_values", "dict_items", "generator"};
+  if (const Sequence* s = value.sequence()) return sequences[static_cast<std::size_t>(s->kind)];
   return names[value.form().index()];
 }
 
@@ -130,7 +149,8 @@ inline Size size_of(const Value& value) {
   if (const Sequence* s = value.sequence()) return s->size;
   if (const Dict* d = value.dict()) return d->size;
   if (const Loop* l = value.loop()) return l->size;
-  if (const Text* t = value.text()) return {0, 1 + static_cast<std::int64_t>(t->size() / 64)};
+  if (const Text* t = value.text())
+    return {0, 1 + static_cast<std::int64_t>(t->size() / 64), 1 + static_cast<std::int64_t>(t->size() / 64)};
   return {};
 }
 
@@ -163,16 +183,44 @@ inline std::optional<double> as_double(const Value& value) {
   return std::nullopt;
 }
 
+// -1, 0, 1, or 2 where there is no order (NaN). An integer and a float compare exactly, not after rounding.
+inline std::optional<int> compare_numbers(const Value& a, const Value& b) {
+  const auto sign = [](auto x, auto y) { return x < y ? -1 : x > y ? 1 : x == y ? 0 : 2; };
+  const auto i = as_integer(a), j = as_integer(b);
+  if (i && j) return sign(*i, *j);
+  const double *x = a.get<double>(), *y = b.get<double>();
+  if (x && y) return sign(*x, *y);
+  const auto against = [&](std::int64_t whole, double real) {
+    if (real >= 9223372036854775808.0) return -1;
+    if (real < -9223372036854775808.0) return 1;
+    if (real != real) return 2;
+    const auto floor = static_cast<std::int64_t>(real);
+    if (whole != floor) return sign(whole, floor);
+    return sign(0.0, real - static_cast<double>(floor));
+  };
+  if (i && y) return against(*i, *y);
+  if (x && j) {
+    const int other = against(*j, *x);
+    return other == 2 ? 2 : -other;
+  }
+  return std::nullopt;
+}
+
 inline bool equal(const Value& a, const Value& b) {
-  if (const auto x = as_integer(a), y = as_integer(b); x && y) return *x == *y;
-  if (const auto x = as_double(a), y = as_double(b); x && y) return *x == *y;
+  if (const auto order = compare_numbers(a, b)) return *order == 0;
   if (a.form().index() != b.form().index()) return false;
   if (a.is_undefined() || a.is_none()) return true;
   if (const Text* x = a.text()) return x->bytes() == b.text()->bytes();
   if (const Sequence* x = a.sequence()) {
     const Sequence* y = b.sequence();
     if (x == y) return true;
-    if (x->kind != y->kind || x->kind == Sequence::Kind::generator || x->items.size() != y->items.size()) return false;
+    const bool comparable = x->is_tuple() ? y->is_tuple() : x->kind == y->kind;
+    if (!comparable || x->kind == Sequence::Kind::values || x->kind == Sequence::Kind::generator) return false;
+    if (x->items.size() != y->items.size()) return false;
+    if (x->kind == Sequence::Kind::keys || x->kind == Sequence::Kind::items)  // sets
+      return std::all_of(x->items.begin(), x->items.end(), [&](const Value& item) {
+        return std::any_of(y->items.begin(), y->items.end(), [&](const Value& other) { return equal(item, other); });
+      });
     return std::equal(x->items.begin(), x->items.end(), y->items.begin(), equal);
   }
   if (const Dict* x = a.dict()) {
@@ -200,32 +248,6 @@ inline const Value* find(const Dict& dict, const Value& key) {
   for (const auto& [name, value] : dict.entries)
     if (equal(name, key)) return &value;
   return nullptr;
-}
-
-// repr(float): the shortest digits that read back the same; an exponent from 1e16 on and below 1e-4.
-inline std::string float_text(double x) {
-  if (std::isnan(x)) return "nan";
-  if (std::isinf(x)) return x < 0 ? "-inf" : "inf";
-  char buffer[40];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, x, std::chars_format::scientific).ptr;
-  std::string text(buffer, end);
-  const std::size_t e = text.find('e');
-  int exponent = 0;
-  const char* digits_of_exponent = text.data() + e + (text[e + 1] == '+' ? 2 : 1);
-  std::from_chars(digits_of_exponent, text.data() + text.size(), exponent);
-  const std::string sign = text[0] == '-' ? "-" : "";
-  std::string digits;
-  for (const char c : std::string_view(text).substr(0, e))
-    if (c >= '0' && c <= '9') digits.push_back(c);
-  if (exponent < -4 || exponent >= 16) {
-    const std::string size = std::to_string(std::abs(exponent));
-    return sign + digits.substr(0, 1) + (digits.size() > 1 ? "." + digits.substr(1) : "") +
-           (exponent < 0 ? "e-" : "e+") + (size.size() < 2 ? "0" : "") + size;
-  }
-  if (exponent < 0) return sign + "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
-  const auto whole = static_cast<std::size_t>(exponent) + 1;
-  if (digits.size() <= whole) return sign + digits + std::string(whole - digits.size(), '0') + ".0";
-  return sign + digits.substr(0, whole) + "." + digits.substr(whole);
 }
 
 }  // namespace temper::templates
