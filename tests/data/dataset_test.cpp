@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Files to datasets: formats decided over all rows, splits, what is cut, dropped and refused, each by file and line.
-#include "temper/data/dataset.hpp"
+#include "temper/data/dataset_reader.hpp"
 #include <doctest/doctest.h>
 
 #include <set>
