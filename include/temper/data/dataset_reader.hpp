@@ -175,9 +175,10 @@ class DatasetReader {
     if (settings_.format == RowFormat::automatic) {
       const RowFormat found = about_columns(record, reader, [&] { return reader.format_of(record); });
       if (decided_at_.empty()) format_ = found;
-      require(found == format_, Fault::data, "rows.formats_differ", "{}: is a row of format {} but {} is {}; {}",
-              reader.place(record.line), name_of(found), decided_at_, name_of(format_),
-              "expected one format; set 'format' or split the files");
+      if (found != format_)
+        fail(Fault::data, "rows.formats_differ", "{}: is a row of format {} but {} is {}; {}",
+             reader.place(record.line), name_of(found), decided_at_, name_of(format_),
+             "expected one format; set 'format' or split the files");
     }
     if (!decided_at_.empty()) return;
     decided_at_ = reader.place(record.line);

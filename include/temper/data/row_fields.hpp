@@ -77,18 +77,17 @@ class RowFields {
 
   const Json& required(const Record& record, std::string_view field) const {
     const Json* value = find(record, field);
+    if (value) return *value;
     const std::string_view column = column_of(settings_, field);
-    require(value != nullptr, Fault::data, "rows.missing_field", "{}: has no field '{}'{}; its fields are {}; {}",
-            place(record.line), field, column == field ? std::string() : " (column '" + printable(column, 60) + "')",
-            fields_of(record), "expected it, or its column's name in 'columns'");
-    return *value;
+    fail(Fault::data, "rows.missing_field", "{}: has no field '{}'{}; its fields are {}; {}", place(record.line), field,
+         column == field ? std::string() : " (column '" + printable(column, 60) + "')", fields_of(record),
+         "expected it, or its column's name in 'columns'");
   }
 
   const std::string& text_of(const Record& record, std::string_view field) const {
     const Json& value = required(record, field);
-    require(value.is_string(), Fault::data, "rows.field", "{}: field '{}' is {}; expected a string", place(record.line),
-            field, shown(value));
-    return value.get_ref<const std::string&>();
+    if (value.is_string()) return value.get_ref<const std::string&>();
+    fail(Fault::data, "rows.field", "{}: field '{}' is {}; expected a string", place(record.line), field, shown(value));
   }
 
   std::string optional_text(const Record& record, std::string_view field) const {

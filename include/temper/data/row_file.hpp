@@ -14,8 +14,9 @@
 namespace temper {
 
 inline void require_object(const Json& value, const std::filesystem::path& path, Index line) {
-  require(value.is_object(), Fault::data, "rows.not_an_object", "{}:{}: the row is {}; expected an object of fields",
-          shown_path(path), line, value.is_null() ? std::string("null") : "a JSON " + std::string(value.type_name()));
+  if (value.is_object()) return;
+  fail(Fault::data, "rows.not_an_object", "{}:{}: the row is {}; expected an object of fields", shown_path(path), line,
+       value.is_null() ? std::string("null") : "a JSON " + std::string(value.type_name()));
 }
 
 class JsonRows final : public RowSource {

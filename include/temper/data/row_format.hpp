@@ -140,18 +140,18 @@ class RowReader {
 
   Json list_of(const Record& record, std::string_view field) const {
     Json list = fields_.structure_of(record, field);
-    require(list.is_array() && !list.empty(), Fault::data, "rows.field",
-            "{}: field '{}' is {}; expected a list of messages", place(record.line), field,
-            list.is_array() ? std::string("empty") : RowFields::shown(list));
+    if (!list.is_array() || list.empty())
+      fail(Fault::data, "rows.field", "{}: field '{}' is {}; expected a list of messages", place(record.line), field,
+           list.is_array() ? std::string("empty") : RowFields::shown(list));
     return list;
   }
 
   Json messages_of(const Record& record, std::string_view field, Json list) const {
     for (std::size_t i = 0; i < list.size(); ++i) {
       const auto role = list[i].is_object() ? list[i].find("role") : list[i].end();
-      require(list[i].is_object() && role != list[i].end() && role->is_string(), Fault::data, "rows.message",
-              "{}: {}, message {} has no role; expected an object of 'role' and 'content'", place(record.line), field,
-              i + 1);
+      if (!list[i].is_object() || role == list[i].end() || !role->is_string())
+        fail(Fault::data, "rows.message", "{}: {}, message {} has no role; expected an object of 'role' and 'content'",
+             place(record.line), field, i + 1);
     }
     return list;
   }

@@ -133,7 +133,7 @@ struct Crafted {
     const std::string root = "\x48" + text("schema") + "\x15" + integer(1) + std::string(1, '\0');
     const std::string leaf =
         "\x15" + integer(6) + "\x25" + integer(0) + "\x18" + text("text") + "\x25" + integer(0) + std::string(1, '\0');
-    const std::string metadata = "\x15" + integer(6) + "\x45" + integer(codec) + "\x16" + integer(values) + "\x26" +
+    const std::string metadata = "\x15" + integer(6) + "\x35" + integer(codec) + "\x16" + integer(values) + "\x26" +
                                  integer(bytes < 0 ? std::ssize(pages) : bytes) + "\x26" + integer(4) +
                                  std::string(1, '\0');
     const std::string chunk = "\x3c" + metadata + extra + std::string(1, '\0');

@@ -4,6 +4,7 @@
 #pragma once
 #include "temper/data/table/page_compression.hpp"
 #include "temper/data/table/page_values.hpp"
+#include "temper/data/utf8.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -242,13 +243,9 @@ class ColumnReader {
   }
 
   void require_unicode(std::string_view text) const {
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t length = utf8_length(text.substr(at));
-      require(length > 0, Fault::data, "rows.utf8",
-              "{}: a value is not valid UTF-8 (byte {} of it is 0x{:02x}); expected UTF-8; convert it", name_, at + 1,
-              static_cast<unsigned char>(text[at]));
-      at += length;
-    }
+    const std::size_t at = invalid_utf8(text);
+    require(at == text.size(), Fault::data, "rows.utf8",
+            "{}: a value is not valid UTF-8 (at its byte {}); expected UTF-8; convert it", name_, at + 1);
   }
 
   const RandomAccess& file_;

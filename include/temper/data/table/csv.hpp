@@ -5,6 +5,7 @@
 #pragma once
 #include "temper/data/byte_source.hpp"
 #include "temper/data/row_source.hpp"
+#include "temper/data/utf8.hpp"
 
 #include <algorithm>
 #include <string>
@@ -25,9 +26,10 @@ class CsvRows final : public RowSource {
       read_header();
     }
     if (!read_row()) return false;
-    require(fields_.size() == names_.size(), Fault::data, "rows.csv_fields",
-            "{}:{}: the row has {} fields but the header names {}; expected as many; {}", shown_path(window_.path()),
-            row_line_, fields_.size(), names_.size(), "put quotes around fields that hold separators or newlines");
+    if (fields_.size() != names_.size())
+      fail(Fault::data, "rows.csv_fields", "{}:{}: the row has {} fields but the header names {}; expected as many; {}",
+           place(), row_line_, fields_.size(), names_.size(),
+           "put quotes around fields that hold separators or newlines");
     record.line = row_line_;
     record.cells = Cells::text;
     record.fields = Json::object();
@@ -63,9 +65,9 @@ class CsvRows final : public RowSource {
       fields_.clear();
       bool more = true;
       while (more) {
-        require(fields_.size() < max_fields, Fault::data, "rows.csv_fields",
-                "{}:{}: the row has more than {} fields; expected fewer", shown_path(window_.path()), row_line_,
-                max_fields);
+        if (fields_.size() == max_fields)
+          fail(Fault::data, "rows.csv_fields", "{}:{}: the row has more than {} fields; expected fewer", place(),
+               row_line_, max_fields);
         fields_.emplace_back();
         more = read_field(fields_.back());
       }
@@ -95,13 +97,15 @@ class CsvRows final : public RowSource {
     }
     if (here() == '\r') {
       ++at_;
-      require(there() && here() == '\n', Fault::data, "rows.csv_quotes",
-              "{}:{}: a carriage return without a newline, in field {}; expected lines that end with a newline, {}",
-              shown_path(window_.path()), line_, fields_.size(), "or quotes around the field");
+      if (!there() || here() != '\n')
+        fail(Fault::data, "rows.csv_quotes",
+             "{}:{}: a carriage return without a newline, in field {}; expected lines that end with a newline, {}",
+             place(), line_, fields_.size(), "or quotes around the field");
     }
-    require(here() == '\n', Fault::data, "rows.csv_quotes",
-            "{}:{}: something follows the closing quote of field {}; expected a separator or the end of the line; {}",
-            shown_path(window_.path()), line_, fields_.size(), "double the quotes that belong to the text");
+    if (here() != '\n')
+      fail(Fault::data, "rows.csv_quotes",
+           "{}:{}: something follows the closing quote of field {}; expected a separator or the end of the line; {}",
+           place(), line_, fields_.size(), "double the quotes that belong to the text");
     ++at_;
     ++line_;
     return false;
@@ -110,8 +114,8 @@ class CsvRows final : public RowSource {
   void read_plain(std::string& field) {
     while (there()) {
       const std::string_view rest = window_.rest().substr(at_);
-      const char ends[] = {separator_, '\n', '\r'};
-      const std::size_t count = std::min(rest.find_first_of(std::string_view(ends, 3)), rest.size());
+      std::size_t count = 0;
+      while (count < rest.size() && rest[count] != separator_ && rest[count] != '\n' && rest[count] != '\r') ++count;
       field.append(rest, 0, count);
       at_ += count;
       if (count < rest.size()) return;
@@ -122,9 +126,10 @@ class CsvRows final : public RowSource {
     const Index opened = line_;
     ++at_;
     while (true) {
-      require(there(), Fault::data, "rows.csv_quotes",
-              "{}:{}: the quote that opens field {} is never closed; expected a closing quote before the file ends",
-              shown_path(window_.path()), opened, fields_.size());
+      if (!there())
+        fail(Fault::data, "rows.csv_quotes",
+             "{}:{}: the quote that opens field {} is never closed; expected a closing quote before the file ends",
+             place(), opened, fields_.size());
       const std::string_view rest = window_.rest().substr(at_);
       const std::size_t count = std::min(rest.find('"'), rest.size());
       field.append(rest, 0, count);
@@ -139,14 +144,14 @@ class CsvRows final : public RowSource {
   }
 
   void require_unicode(std::string_view field) const {
-    for (std::size_t at = 0; at < field.size();) {
-      const std::size_t length = utf8_length(field.substr(at));
-      require(length > 0, Fault::data, "rows.utf8",
-              "{}:{}: field {} is not valid UTF-8 (byte {} of it is 0x{:02x}); expected UTF-8; convert the file",
-              shown_path(window_.path()), row_line_, field_name(), at + 1, static_cast<unsigned char>(field[at]));
-      at += length;
-    }
+    const std::size_t at = invalid_utf8(field);
+    if (at == field.size()) return;
+    fail(Fault::data, "rows.utf8",
+         "{}:{}: field {} is not valid UTF-8 (byte {} of it is 0x{:02x}); expected UTF-8; convert the file", place(),
+         row_line_, field_name(), at + 1, static_cast<unsigned char>(field[at]));
   }
+
+  std::string place() const { return shown_path(window_.path()); }
 
   std::string field_name() const {
     const std::size_t index = fields_.size() - 1;

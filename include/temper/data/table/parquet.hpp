@@ -27,7 +27,8 @@ class ParquetRows final : public RowSource {
     std::vector<std::string_view> names;
     for (const parquet::Node& column : columns_) {
       names.push_back(column.name);
-      require(is_unicode(column.name), Fault::data, "rows.utf8", "{}: the name of a column is not UTF-8", name_);
+      require(invalid_utf8(column.name) == column.name.size(), Fault::data, "rows.utf8",
+              "{}: the name of a column is not UTF-8", name_);
       const bool is_wanted = wanted.empty() || std::find(wanted.begin(), wanted.end(), column.name) != wanted.end();
       require(!is_wanted || column.unsupported.empty(), Fault::data, "parquet.type",
               "{}: column '{}' is {}, which is not read; expected strings, numbers, booleans, and structs and lists of "
@@ -62,15 +63,6 @@ class ParquetRows final : public RowSource {
   Index rows() const { return footer_.rows; }
 
  private:
-  static bool is_unicode(std::string_view text) {
-    while (!text.empty()) {
-      const std::size_t length = utf8_length(text);
-      if (length == 0) return false;
-      text.remove_prefix(length);
-    }
-    return true;
-  }
-
   // A file of few bytes may claim any number of rows; what no writer makes is not believed.
   std::int64_t most_values() const { return 1'000'000 + 64 * static_cast<std::int64_t>(file_->size()); }
 
