@@ -24,11 +24,7 @@ class ParquetRows final : public RowSource {
       : file_(std::move(file)), name_(shown_path(path)), footer_(parquet::read_footer(*file_, name_)) {
     parquet::SchemaReader schema(footer_.schema, name_);
     columns_ = schema.columns();
-    std::vector<std::string_view> names;
     for (const parquet::Node& column : columns_) {
-      names.push_back(column.name);
-      require(invalid_utf8(column.name) == column.name.size(), Fault::data, "rows.utf8",
-              "{}: the name of a column is not UTF-8", name_);
       const bool is_wanted = wanted.empty() || std::find(wanted.begin(), wanted.end(), column.name) != wanted.end();
       require(!is_wanted || column.unsupported.empty(), Fault::data, "parquet.type",
               "{}: column '{}' is {}, which is not read; expected strings, numbers, booleans, and structs and lists of "
@@ -36,9 +32,6 @@ class ParquetRows final : public RowSource {
               name_, printable(column.name, 60), column.unsupported);
       wanted_.push_back(is_wanted ? 1 : 0);
     }
-    std::sort(names.begin(), names.end());
-    require(std::adjacent_find(names.begin(), names.end()) == names.end(), Fault::data, "parquet.schema",
-            "{}: two columns have one name; expected each name once", name_);
     check_groups(schema.leaves());
   }
 

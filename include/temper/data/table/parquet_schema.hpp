@@ -5,7 +5,9 @@
 // wanted can still be used.
 #pragma once
 #include "temper/data/table/parquet_metadata.hpp"
+#include "temper/data/utf8.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -44,6 +46,7 @@ class SchemaReader {
     std::vector<Node> columns;
     for (Index i = 0; i < count; ++i) columns.push_back(node(0, 0, 1));
     require_good(at_ == elements_.size(), "lists elements that belong to nothing");
+    require_names(columns);
     return columns;
   }
 
@@ -54,6 +57,17 @@ class SchemaReader {
 
   void require_good(bool condition, std::string_view what) const {
     require(condition, Fault::data, "parquet.schema", "{}: the schema {}; the file is damaged", name_, what);
+  }
+
+  // Rows become objects, whose keys are UTF-8 and different.
+  void require_names(const std::vector<Node>& nodes) const {
+    std::vector<std::string_view> names;
+    for (const Node& node : nodes) {
+      require_good(invalid_utf8(node.name) == node.name.size(), "has a name that is not UTF-8");
+      names.push_back(node.name);
+    }
+    std::sort(names.begin(), names.end());
+    require_good(std::adjacent_find(names.begin(), names.end()) == names.end(), "has two columns of one name");
   }
 
   const SchemaElement& next() {
@@ -92,6 +106,7 @@ class SchemaReader {
     }
     node.kind = Node::Kind::group;
     for (Index i = 0; i < element.children; ++i) add(node, this->node(node.definition, node.repetition, depth + 1));
+    require_names(node.children);
     if (element.logical == Logical::map) node.unsupported = "a MAP";
   }
 
