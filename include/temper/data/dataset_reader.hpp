@@ -127,7 +127,8 @@ class DatasetReader {
         const std::string id = about_columns(record, reader, [&] { return reader.conversation_of(record); });
         const auto [entry, fresh] = known.emplace(id, conversations.size());
         if (fresh) conversations.push_back({{}, ++number, at});
-        about_columns(record, reader, [&] { reader.add_part(conversations[entry->second].sample, record); });
+        Sample& conversation = conversations[entry->second].sample;
+        about_columns(record, reader, [&] { reader.add_part(conversation, record); });
       }
       require(any, Fault::data, "rows.empty_file", "{}: has no rows; expected one object a line",
               shown_path(paths[file]));

@@ -50,8 +50,9 @@ TEST_CASE("open all rows: the name says what a file holds") {
            {"a.csv.zst", zstd(csv)},
            {"b.jsonl.gz", gzip(lines.substr(0, 10)) + gzip(lines.substr(10))},
            {"b.jsonl.zst", zstd(lines.substr(0, 10)) + zstd("") + zstd(lines.substr(10))}}) {
-    CAPTURE(name);
-    const auto rows = rows_of(files.write(name, bytes));
+    const auto path = files.write(name, bytes);
+    CAPTURE(path.string());
+    const auto rows = rows_of(path);
     REQUIRE(rows.size() == 2);
     CHECK(rows[1].fields["text"] == "b");
   }

@@ -70,7 +70,8 @@ TEST_CASE("parquet: what is not read is refused by name") {
                                                        {"map", "column 'map' is a MAP"},
                                                        {"date", "column 'day' is DATE"}};
   for (const auto& [name, sentence] : files) {
-    CAPTURE(name);
+    const std::string file = name;
+    CAPTURE(file);
     CHECK(refused(bytes_of(std::string("refused/") + name + ".parquet")).find(sentence) != std::string::npos);
   }
 }
