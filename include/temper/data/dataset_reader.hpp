@@ -63,11 +63,13 @@ class DatasetReader {
   }
   static std::vector<std::string> shown_paths(const std::vector<std::filesystem::path>& paths) {
     std::vector<std::string> shown;
+    shown.reserve(paths.size());
     for (const auto& path : paths) shown.push_back(shown_path(path));
     return shown;
   }
   static std::vector<LabelValue*> labels_of(const std::vector<SampleTokens>& samples) {
     std::vector<LabelValue*> labels;
+    labels.reserve(samples.size());
     for (const SampleTokens& sample : samples) labels.push_back(&sample.more->label);
     return labels;
   }

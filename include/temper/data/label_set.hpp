@@ -25,32 +25,29 @@ inline std::string_view name_of(Problem problem) {
 
 // A field's value as a label; none if it cannot be one.
 inline std::optional<LabelValue> label_of(const Json& value) {
+  constexpr std::uint64_t beyond = std::uint64_t{1} << 62;
+  using Kind = LabelValue::Kind;
   LabelValue label;
   if (value.is_string()) {
-    label.kind = LabelValue::Kind::name;
+    label.kind = Kind::name;
     label.name = value.get<std::string>();
-  } else if (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{1} << 62) {
-    return std::nullopt;
-  } else if (value.is_number_integer()) {
-    label.kind = LabelValue::Kind::integer;
+  } else if (value.is_number_integer() && !(value.is_number_unsigned() && value.get<std::uint64_t>() > beyond)) {
+    label.kind = Kind::integer;
     label.integer = value.get<Index>();
     label.number = static_cast<double>(label.integer);
     label.name = std::to_string(label.integer);
-  } else if (value.is_number_float()) {
-    label.kind = LabelValue::Kind::number;
+  } else if (value.is_number_float() && std::isfinite(value.get<double>())) {
+    label.kind = Kind::number;
     label.number = value.get<double>();
     label.name = value.dump();
-    if (!std::isfinite(label.number)) return std::nullopt;
   } else if (value.is_array()) {
-    label.kind = LabelValue::Kind::names;
+    label.kind = Kind::names;
     for (const Json& name : value) {
       if (!name.is_string() && !name.is_number_integer()) return std::nullopt;
       label.names.push_back(name.is_string() ? name.get<std::string>() : name.dump());
     }
-  } else {
-    return std::nullopt;
   }
-  return label;
+  return label.kind == Kind::none ? std::nullopt : std::optional(std::move(label));
 }
 
 // Collects every label with its place, then decides for all together.
