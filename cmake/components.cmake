@@ -3,8 +3,9 @@
 # is built or added as a subdirectory, and, installed beside the package's configuration, by find_package.
 #   text   tokenizer and chat templates: PCRE2 (8 bit), utf8proc
 #   hash   io/hash.hpp: the crypto library of OpenSSL
+#   tables rows in Parquet and compressed files (data/table): zlib, zstd, snappy
 include_guard()
-set(temper_components text hash)
+set(temper_components text hash tables)
 
 # Defines temper::<name> where what it needs is found; else says what is missing in temper_<name>_NOT_FOUND_MESSAGE.
 macro(temper_find_component name)
@@ -22,6 +23,15 @@ macro(temper_find_component name)
       set(temper_${name}_NOT_FOUND_MESSAGE "needs the headers of OpenSSL 3")
       find_package(OpenSSL 3 QUIET COMPONENTS Crypto)
       set(temper_needs OpenSSL::Crypto)
+    elseif("${name}" STREQUAL "tables")
+      set(temper_${name}_NOT_FOUND_MESSAGE "needs pkg-config, zlib, libzstd and libsnappy")
+      find_package(PkgConfig QUIET)
+      if(PkgConfig_FOUND)
+        pkg_check_modules(temper_zlib QUIET IMPORTED_TARGET GLOBAL zlib)
+        pkg_check_modules(temper_zstd QUIET IMPORTED_TARGET GLOBAL libzstd)
+        pkg_check_modules(temper_snappy QUIET IMPORTED_TARGET GLOBAL snappy)
+      endif()
+      set(temper_needs PkgConfig::temper_zlib PkgConfig::temper_zstd PkgConfig::temper_snappy)
     else()
       set(temper_needs temper_no_such_component)
     endif()

@@ -7,7 +7,7 @@ packages=(
   # compiler and tools
   g++ cmake ninja-build pkg-config
   # what the library and its components use
-  libeigen3-dev libfmt-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev libssl-dev
+  libeigen3-dev libfmt-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev libssl-dev zlib1g-dev libzstd-dev libsnappy-dev
   # what the program uses
   libcli11-dev
   # what the tests use, and CMake therefore looks for

@@ -75,12 +75,12 @@ foreach(consumer find_package add_subdirectory pkg_config re_export missing_comp
 endforeach()
 
 # --- The tree and the docs.
-foreach(rule eigen_rooms cuda_rooms openssl_room ascii spdx tests_for_headers names namespaces)
+foreach(rule eigen_rooms cuda_rooms openssl_room tables_room ascii spdx tests_for_headers names namespaces)
   add_test(NAME house/${rule} COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/rules.sh" ${rule})
 endforeach()
 add_test(NAME house/excerpts COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/excerpts.sh")
 add_test(NAME house/errors COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/errors.sh")
 add_test(NAME house/format COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/format.sh")
-set(house_tests headers tidy eigen_rooms cuda_rooms openssl_room ascii spdx tests_for_headers names namespaces excerpts errors format)
+set(house_tests headers tidy eigen_rooms cuda_rooms openssl_room tables_room ascii spdx tests_for_headers names namespaces excerpts errors format)
 list(TRANSFORM house_tests PREPEND house/)
 set_tests_properties(${house_tests} PROPERTIES LABELS house)

@@ -3,6 +3,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <thread>
+
+#include "temper/data/dataset_reader.hpp"
+#include "temper/data/table/open_all_rows.hpp"
 
 namespace temper_cli {
 namespace {
@@ -13,6 +17,23 @@ temper::RowFormat format_of(const Recipe& recipe) {
   for (const auto& [format, name] : temper::row_format_names)
     if (recipe.is("data.format", name)) return format;
   return temper::RowFormat::automatic;
+}
+
+// What the task can train on. PPO needs prompts alone, which any row may have.
+std::vector<temper::RowFormat> formats_of(const Recipe& recipe) {
+  using temper::RowFormat;
+  if (recipe.is("task", "dpo") || recipe.is("task", "reward")) return {RowFormat::preference};
+  if (recipe.is("task", "classification")) return {RowFormat::classification};
+  if (recipe.is("task", "ppo")) return {};
+  return {RowFormat::text, RowFormat::instruction, RowFormat::alpaca, RowFormat::chat, RowFormat::sharegpt};
+}
+
+temper::Problem problem_of(const Recipe& recipe) {
+  if (recipe.is("task", "classification"))
+    for (const temper::Problem problem :
+         {temper::Problem::single_label, temper::Problem::multi_label, temper::Problem::regression})
+      if (recipe.is("objective.problem", temper::name_of(problem))) return problem;
+  return temper::Problem::automatic;
 }
 
 std::vector<fs::path> paths_of(const std::vector<std::string>& texts) { return {texts.begin(), texts.end()}; }
@@ -39,6 +60,8 @@ temper::DataSettings data_settings(const Recipe& recipe, const temper::templates
     settings.validation = paths_of(recipe.texts("data.validation"));
   }
   settings.format = format_of(recipe);
+  settings.accepted = formats_of(recipe);
+  settings.problem = problem_of(recipe);
   for (const auto& [field, column] : recipe.value("data.columns").items())
     settings.columns.emplace_back(field, column.get<std::string>());
   settings.max_length = recipe.integer("data.max_length");
@@ -59,13 +82,15 @@ temper::DataSettings data_settings(const Recipe& recipe, const temper::templates
   settings.template_arguments = recipe.value("data.template_arguments");
   settings.date = date;
   settings.seed = recipe.seed();
+  settings.threads = recipe.has("threads") ? static_cast<int>(recipe.integer("threads"))
+                                           : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   return settings;
 }
 
 RunData::RunData(const Recipe& recipe, const temper::templates::Date& date)
     : tokenizer_(temper::Tokenizer::open(recipe.path("model"))),
       settings_(data_settings(recipe, date)),
-      rows_(temper::load_rows(settings_, tokenizer_)),
+      rows_(temper::load_rows(settings_, tokenizer_, temper::open_all_rows)),
       batches_{.batch_size = recipe.integer("training.batch_size"),
                .gradient_accumulation = recipe.integer("training.gradient_accumulation"),
                .max_length = settings_.max_length,
@@ -77,6 +102,7 @@ RunData::RunData(const Recipe& recipe, const temper::templates::Date& date)
 
 // Walks over every step of the run once: their number, their tokens, and the shapes that a plan must try.
 void RunData::survey(const Recipe& recipe) {
+  if (rows_.train.rows.empty()) return;
   const Index limit =
       recipe.has("training.max_steps") ? recipe.integer("training.max_steps") : std::numeric_limits<Index>::max();
   const Index epochs =
@@ -123,9 +149,24 @@ std::vector<Index> order_of(const temper::EpochPlan& plan) {
 }  // namespace
 
 std::vector<Index> RunData::training_order() const {
-  return order_of(temper::BatchPlan(rows_.train, batches_).epoch(0));
+  if (!rows_.train.rows.empty()) return order_of(temper::BatchPlan(rows_.train, batches_).epoch(0));
+  return unpacked_order(rows_.train, batches_.shuffle);
 }
-std::vector<Index> RunData::validation_order() const { return order_of(validation_plan()); }
+std::vector<Index> RunData::validation_order() const {
+  if (!rows_.validation.rows.empty()) return order_of(validation_plan());
+  return unpacked_order(rows_.validation, temper::Shuffle::off);
+}
+
+// Pairs and classifications are not packed.
+std::vector<Index> RunData::unpacked_order(const temper::Dataset& rows, temper::Shuffle shuffle) const {
+  const auto count = static_cast<Index>(rows.size());
+  const temper::RowOrder order(
+      shuffle == temper::Shuffle::on ? temper::RowOrder::Kind::shuffled : temper::RowOrder::Kind::as_filed, count,
+      batches_.seed, 0);
+  std::vector<Index> rows_in_order;
+  for (Index i = 0; i < count; ++i) rows_in_order.push_back(order[i]);
+  return rows_in_order;
+}
 
 std::vector<temper::BatchShape> RunData::validation_shapes() const {
   std::vector<temper::BatchShape> largest;
@@ -139,8 +180,8 @@ std::vector<temper::BatchShape> RunData::validation_shapes() const {
 void RunData::report(Reporter& reporter) const {
   const bool automatic = settings_.format == temper::RowFormat::automatic;
   reporter.say(
-      fmt::format("{} training rows{}{}", rows_.train.rows.size(),
-                  rows_.validation.rows.empty() ? "" : fmt::format(", {} for validation", rows_.validation.rows.size()),
+      fmt::format("{} training rows{}{}", rows_.train.size(),
+                  rows_.validation.size() == 0 ? "" : fmt::format(", {} for validation", rows_.validation.size()),
                   automatic ? fmt::format(", format {}", temper::name_of(rows_.train.format)) : ""));
   for (const temper::Dataset* dataset : {&rows_.train, &rows_.validation}) {
     if (dataset->truncated > 0)
@@ -148,6 +189,13 @@ void RunData::report(Reporter& reporter) const {
           fmt::format("{} rows were longer than max_length {} and were cut", dataset->truncated, settings_.max_length));
     for (const std::string& place : dataset->dropped)
       reporter.warn(fmt::format("{}: dropped: nothing of this row is learned", place));
+  }
+  if (rows_.overlap.rows > 0) {
+    std::string places;
+    for (const auto& [held, known] : rows_.overlap.places)
+      places += fmt::format("{}{} equals {}", places.empty() ? "" : ", ", held, known);
+    reporter.warn(fmt::format("{} of {} validation rows are trained on too, so the validation loss is too good: {}",
+                              rows_.overlap.rows, rows_.validation.size(), places));
   }
 }
 

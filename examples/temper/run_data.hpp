@@ -8,6 +8,7 @@
 #include "calendar.hpp"
 #include "recipe.hpp"
 #include "temper/data/batch_plan.hpp"
+#include "temper/data/tokenizer.hpp"
 #include "terminal.hpp"
 
 namespace temper_cli {
@@ -41,6 +42,7 @@ class RunData {
 
  private:
   void survey(const Recipe& recipe);
+  std::vector<Index> unpacked_order(const temper::Dataset& rows, temper::Shuffle shuffle) const;
 
   temper::Tokenizer tokenizer_;
   temper::DataSettings settings_;

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-using namespace temper;
+namespace added_tokens_test {
 
-namespace {
+using namespace temper;
 
 using Rows = std::vector<std::pair<std::string, std::string>>;
 
@@ -44,8 +44,6 @@ AddedToken token(std::string content, TokenId id) {
   made.id = id;
   return made;
 }
-
-}  // namespace
 
 TEST_CASE("added_tokens: the leftmost match counts, and of those the longest") {
   check({token("<s>", 1), token("<s><s>", 2), token("<", 3), token("s>x", 4), token("abcd", 5), token("bc", 6)},
@@ -121,3 +119,5 @@ TEST_CASE("added_tokens: of equal texts a special one counts, else the first") {
   special.special = true;
   check({token("x", 1), special, token("y", 3), token("y", 4)}, {{"xy", "<2:x><3:y>"}});
 }
+
+}  // namespace added_tokens_test

@@ -5,8 +5,7 @@
 #include <doctest/doctest.h>
 #include "temper/io/file.hpp"
 
-namespace temper {
-namespace {
+namespace temper::assistant_spans_test {
 
 ChatTemplate golden(const std::string& name) {
   return ChatTemplate(read_file(TEMPER_TESTS "/golden/template/templates/" + name + ".jinja", 1 << 20));
@@ -140,5 +139,4 @@ TEST_CASE("assistant spans: an answer that the template leaves out is an error")
   CHECK_THROWS_WITH_AS(labelled(silent, two_turns), doctest::Contains("writes nothing for message 3"), Error);
 }
 
-}  // namespace
-}  // namespace temper
+}  // namespace temper::assistant_spans_test

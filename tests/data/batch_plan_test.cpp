@@ -5,8 +5,7 @@
 
 #include <algorithm>
 
-namespace temper {
-namespace {
+namespace temper::batch_plan_test {
 
 // Row i has length 2 + i % 7, tokens 100 i + position, and all but the first are learned.
 Dataset rows(Index count) {
@@ -121,5 +120,4 @@ TEST_CASE("batch plan: no rows, or batches of none, are refused") {
   CHECK_THROWS_AS(BatchPlan(dataset, {.batch_size = 0}), Error);
 }
 
-}  // namespace
-}  // namespace temper
+}  // namespace temper::batch_plan_test

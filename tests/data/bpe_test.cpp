@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-using namespace temper;
+namespace bpe_test {
 
-namespace {
+using namespace temper;
 
 struct Made {
   std::vector<std::string> texts{"a", "b", "c"};
@@ -55,8 +55,6 @@ std::vector<std::string> by_definition(const Made& made, std::string_view word) 
   }
 }
 
-}  // namespace
-
 TEST_CASE("bpe: words of every length are merged by the definition, whatever the order of merges") {
   std::mt19937 random(5);
   MergeScratch scratch;
@@ -82,8 +80,6 @@ TEST_CASE("bpe: words of every length are merged by the definition, whatever the
     }
   }
 }
-
-namespace {
 
 using Ids = std::vector<TokenId>;
 
@@ -114,8 +110,6 @@ std::vector<std::string> parts(const BytePairModel& model, std::string_view word
 }
 
 const std::string start = "\xe2\x96\x81";  // U+2581
-
-}  // namespace
 
 TEST_CASE("bpe: a text is cut where no merge reaches over") {
   using Texts = std::vector<std::string>;
@@ -172,3 +166,5 @@ TEST_CASE("bpe: prefixes and suffixes of symbols") {
   CHECK(ids_of(model, "abbb") == Ids{5, 6});
   CHECK(ids_of(model, "b").empty());
 }
+
+}  // namespace bpe_test

@@ -5,6 +5,8 @@
 #include <set>
 #include <string>
 
+namespace byte_level_test {
+
 using namespace temper;
 
 TEST_CASE("byte_level: the alphabet has a printable character for each byte") {
@@ -49,3 +51,5 @@ TEST_CASE("byte_level: a token with a character outside the alphabet stands for 
   append_token_bytes(bytes, "");
   CHECK(bytes == "\xe9");
 }
+
+}  // namespace byte_level_test

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+namespace character_classes_test {
+
 using namespace temper;
 
 TEST_CASE("character_classes: every code point has the class that PCRE2 gives it") {
@@ -40,3 +42,5 @@ TEST_CASE("character_classes: every code point has the class that PCRE2 gives it
   CHECK(classes.of(U'a') == lower_letter);
   CHECK(classes.of(0x1f600) == other_character);
 }
+
+}  // namespace character_classes_test

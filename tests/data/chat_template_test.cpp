@@ -9,8 +9,7 @@
 
 #include "temper/io/file.hpp"
 
-namespace temper {
-namespace {
+namespace temper::chat_template_test {
 
 const std::string golden = TEMPER_TESTS "/golden/template/";
 
@@ -252,5 +251,4 @@ TEST_CASE("chat template: what holds itself is released") {
             .text == "Trueok");
 }
 
-}  // namespace
-}  // namespace temper
+}  // namespace temper::chat_template_test

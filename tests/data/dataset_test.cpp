@@ -7,8 +7,7 @@
 
 #include "support/row_files.hpp"
 
-namespace temper {
-namespace {
+namespace temper::dataset_test {
 
 using testing::learned;
 using testing::refusal;
@@ -141,5 +140,4 @@ TEST_CASE("dataset: settings that cannot be are the caller's mistake") {
   CHECK(refusal(settings, &fault).find("takes 1 of 1 rows") != std::string::npos);
 }
 
-}  // namespace
-}  // namespace temper
+}  // namespace temper::dataset_test

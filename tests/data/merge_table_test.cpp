@@ -2,6 +2,8 @@
 #include "temper/data/merge_table.hpp"
 #include <doctest/doctest.h>
 
+namespace merge_table_test {
+
 using namespace temper;
 
 TEST_CASE("merge_table: it finds what was set last") {
@@ -15,3 +17,5 @@ TEST_CASE("merge_table: it finds what was set last") {
     CHECK(table.find(i, i / 3 + 1) == nullptr);
   }
 }
+
+}  // namespace merge_table_test

@@ -6,14 +6,14 @@
 
 #include <string>
 
+namespace metaspace_test {
+
 using namespace temper;
 
-namespace {
 Metaspace made(const std::string& fields) {
   const Json json = parse_json(R"({"type": "Metaspace", "replacement": "\u2581")" + fields + "}", "test");
   return Metaspace::from_part(TokenizerPart(json, "pre_tokenizer", "tokenizer.json"));
 }
-}  // namespace
 
 TEST_CASE("metaspace: what older files write is read as what it became") {
   CHECK(made("").replacement == "\xe2\x96\x81");
@@ -33,3 +33,5 @@ TEST_CASE("metaspace: fields that contradict each other or are none are refused 
     CHECK(test::refusal([&] { made(fields); }).starts_with("tokenizer.field | temper: tokenizer.json: pre_tokenizer."));
   }
 }
+
+}  // namespace metaspace_test

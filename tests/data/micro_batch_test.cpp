@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+namespace micro_batch_test {
+
 using namespace temper;
 
 TEST_CASE("micro batch: a label of a token becomes a target one position earlier") {
@@ -34,3 +36,5 @@ TEST_CASE("micro batch: an empty row and a row with a label too few are refused"
                        doctest::Contains("a row has 2 tokens and 1 labels"), Error);
   CHECK(batch.tokens.empty());
 }
+
+}  // namespace micro_batch_test

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+namespace normalized_text_test {
+
 using namespace temper;
 
 TEST_CASE("normalized_text: what is as it was stands for its own bytes, what changed for all of its range") {
@@ -66,3 +68,5 @@ TEST_CASE(
     }
   }
 }
+
+}  // namespace normalized_text_test

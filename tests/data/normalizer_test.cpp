@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
+namespace normalizer_test {
+
 using namespace temper;
 using temper::test::refusal;
-
-namespace {
 
 Normalizer made(const std::string& json) {
   return Normalizer::from_json(parse_json(json, "test"), "normalizer", "tokenizer.json");
@@ -22,8 +22,6 @@ std::string written(const Normalizer& normalizer, const std::string& text) {
   const auto changed = normalizer(text, scratch);
   return changed ? changed->text() : text;
 }
-
-}  // namespace
 
 TEST_CASE("normalizer: every step alone and in sequence writes what is recorded, and its places lie in the text") {
   const Json rows = read_json(TEMPER_TESTS "/golden/tokenizer/normalizers.json");
@@ -83,3 +81,5 @@ TEST_CASE("normalizer: steps that are not known, nest or grow too much are refus
   const std::string long_content = R"({"type": "Prepend", "prepend": ")" + std::string(5000, 'x') + "\"}";
   CHECK(refusal([&] { made(long_content); }).starts_with("tokenizer.too_large | "));
 }
+
+}  // namespace normalizer_test

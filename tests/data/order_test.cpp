@@ -6,8 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace temper {
-namespace {
+namespace temper::order_test {
 
 std::vector<Index> listed(RowOrder::Kind kind, Index count, std::uint64_t seed, Index epoch) {
   const RowOrder order(kind, count, seed, epoch);
@@ -59,5 +58,4 @@ TEST_CASE("order: a position outside is refused") {
   CHECK_THROWS_AS(three[-1], Error);
 }
 
-}  // namespace
-}  // namespace temper
+}  // namespace temper::order_test

@@ -6,8 +6,7 @@
 
 #include <numeric>
 
-namespace temper {
-namespace {
+namespace temper::packing_test {
 
 using Packs = std::vector<std::vector<Index>>;
 
@@ -44,5 +43,4 @@ TEST_CASE("packing: a row that no pack can hold is refused") {
   CHECK_THROWS_AS(pack_first_fit(std::vector<Index>{11}, 10), Error);
 }
 
-}  // namespace
-}  // namespace temper
+}  // namespace temper::packing_test

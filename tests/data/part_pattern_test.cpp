@@ -6,9 +6,10 @@
 
 #include <string>
 
+namespace part_pattern_test {
+
 using namespace temper;
 
-namespace {
 int matches(const std::string& pattern, std::string_view text) {
   const Json json = parse_json(R"({"pattern": )" + pattern + "}", "test");
   PatternScratch scratch;
@@ -16,7 +17,6 @@ int matches(const std::string& pattern, std::string_view text) {
   pattern_of(TokenizerPart(json, "part", "tokenizer.json")).for_each(text, scratch, [&](Index, Index) { ++found; });
   return found;
 }
-}  // namespace
 
 TEST_CASE("part_pattern: an expression or a text") {
   CHECK(matches(R"({"Regex": "a."})", "a.abab") == 3);
@@ -31,3 +31,5 @@ TEST_CASE("part_pattern: errors name the part") {
   CHECK(said("{}").starts_with("tokenizer.not_supported | temper: tokenizer.json: part pattern"));
   CHECK(said("null").starts_with("tokenizer.field | temper: tokenizer.json: part.pattern"));
 }
+
+}  // namespace part_pattern_test

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-using namespace temper;
+namespace post_processor_test {
 
-namespace {
+using namespace temper;
 
 // Tokens 0 to 9 exist.
 PostProcessor made(std::string_view text) {
@@ -26,8 +26,6 @@ const std::string a = R"({"SpecialToken": {"id": "a", "type_id": 0}})", b = R"({
                   text = R"({"Sequence": {"id": "A", "type_id": 0}})";
 
 using Ids = std::vector<TokenId>;
-
-}  // namespace
 
 TEST_CASE("post_processor: a template's tokens stand before and after the text") {
   struct Row {
@@ -93,3 +91,5 @@ TEST_CASE("post_processor: templates that lie or ask for more are refused by nam
     CHECK(said.find(row[1]) != std::string::npos);
   }
 }
+
+}  // namespace post_processor_test

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-using namespace temper;
+namespace pre_tokenizer_test {
 
-namespace {
+using namespace temper;
 
 using Texts = std::vector<std::string>;
 
@@ -33,8 +33,6 @@ std::string split_of(const std::string& pattern, const std::string& behavior, co
   return R"({"type": "Split", "pattern": )" + pattern + R"(, "behavior": )" + behavior + R"(, "invert": )" + invert +
          "}";
 }
-
-}  // namespace
 
 TEST_CASE("pre_tokenizer: every behavior of Split cuts as recorded") {
   const Json rows = read_json(TEMPER_TESTS "/golden/tokenizer/splits.json");
@@ -118,3 +116,5 @@ TEST_CASE("pre_tokenizer: a stage after ByteLevel, an unknown behavior, endless 
     CHECK(said.find(row.second) != std::string::npos);
   }
 }
+
+}  // namespace pre_tokenizer_test

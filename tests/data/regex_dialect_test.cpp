@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-using namespace temper;
+namespace regex_dialect_test {
 
-namespace {
+using namespace temper;
 
 using Ranges = std::vector<std::pair<Index, Index>>;
 
@@ -20,8 +20,6 @@ Ranges matches(std::string_view pattern, std::string_view text) {
   TextPattern::regex(pattern).for_each(text, scratch, [&](Index begin, Index end) { found.emplace_back(begin, end); });
   return found;
 }
-
-}  // namespace
 
 TEST_CASE("regex_dialect: what the two engines read differently is refused, shown as it is written") {
   const std::pair<const char*, const char*> rows[] = {
@@ -112,3 +110,5 @@ TEST_CASE("regex_dialect: what is rewritten matches what Oniguruma matches") {
     CHECK(matches(row.pattern, row.text) == row.expected);
   }
 }
+
+}  // namespace regex_dialect_test

@@ -6,8 +6,7 @@
 
 #include "support/row_files.hpp"
 
-namespace temper {
-namespace {
+namespace temper::row_tokens_test {
 
 TEST_CASE("row tokens: ids and labels of conversations are those of transformers") {
   const Json golden = read_json(TEMPER_TESTS "/golden/rows/masks.json");
@@ -98,5 +97,4 @@ TEST_CASE("row tokens: a generation block that stops before the end token is not
   CHECK(!unlearned("{{ messages[0].content }}{% generation %}{{ messages[1].content }}{% endgeneration %}"));
 }
 
-}  // namespace
-}  // namespace temper
+}  // namespace temper::row_tokens_test

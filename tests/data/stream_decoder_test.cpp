@@ -5,15 +5,15 @@
 #include <string>
 #include <vector>
 
+namespace stream_decoder_test {
+
 using namespace temper;
 
-namespace {
 Tokenizer tokenizer() { return Tokenizer::open(TEMPER_TESTS "/golden/tokenizer/gpt2"); }
 
 TokenId byte_token(const Tokenizer& t, char byte) {
   return t.id_of(to_byte_characters(std::string_view(&byte, 1))).value();
 }
-}  // namespace
 
 TEST_CASE("stream_decoder: a character comes when its last byte has come") {
   const Tokenizer t = tokenizer();
@@ -47,3 +47,5 @@ TEST_CASE("stream_decoder: the pieces together are what decode gives") {
     CHECK(text == row["decoded"].get<std::string>());
   }
 }
+
+}  // namespace stream_decoder_test

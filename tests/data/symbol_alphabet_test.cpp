@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-using namespace temper;
+namespace symbol_alphabet_test {
 
-namespace {
+using namespace temper;
 
 std::string symbols(std::vector<std::string> texts, SymbolSettings settings, std::string_view word) {
   Vocabulary vocabulary;
@@ -37,8 +37,6 @@ SymbolSettings settings(WordAlphabet alphabet, bool byte_fallback = false, bool 
 }
 
 constexpr auto bytes = WordAlphabet::bytes, characters = WordAlphabet::characters;
-
-}  // namespace
 
 TEST_CASE("symbol_alphabet: a token for each byte, or for each character") {
   CHECK(symbols({"a", "\xc3\xa9", "\xc3\x83", "\xc2\xa9"}, settings(bytes), "a\xc3\xa9") == " 0:0-1 2:1-2 3:2-3");
@@ -67,3 +65,5 @@ TEST_CASE("symbol_alphabet: settings that contradict the vocabulary are refused"
           symbols({"a"}, settings(characters, false, false, "zz"), "a");
         }).starts_with("tokenizer.vocabulary | temper: test: model.unk_token 'zz' is not in the vocabulary"));
 }
+
+}  // namespace symbol_alphabet_test

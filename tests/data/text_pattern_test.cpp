@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
+namespace text_pattern_test {
+
 using namespace temper;
 using temper::test::refusal;
-
-namespace {
 
 using Ranges = std::vector<std::pair<Index, Index>>;
 
@@ -20,8 +20,6 @@ Ranges matches(const TextPattern& pattern, std::string_view text) {
   pattern.for_each(text, scratch, [&](Index begin, Index end) { found.emplace_back(begin, end); });
   return found;
 }
-
-}  // namespace
 
 TEST_CASE("text_pattern: matches are leftmost, and none that is empty follows another at once") {
   CHECK(matches(TextPattern::regex("b|ab"), "abab") == Ranges{{0, 2}, {2, 4}});
@@ -82,3 +80,5 @@ TEST_CASE("text_pattern: a match that needs more stack than the first one gets i
     CHECK(covered == 300'000);
   }
 }
+
+}  // namespace text_pattern_test

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+namespace token_decoder_test {
+
 using namespace temper;
 using temper::test::refusal;
-
-namespace {
 
 TokenDecoder made(const std::string& json) {
   return TokenDecoder::from_json(parse_json(json, "test"), "decoder", "tokenizer.json");
@@ -29,8 +29,6 @@ std::vector<std::string> pieces(const std::string& json, const std::vector<std::
   stream.finish(found.emplace_back());
   return found;
 }
-
-}  // namespace
 
 TEST_CASE("token_decoder: every stage alone and in sequence gives what is recorded, twice from one stream") {
   const Json rows = read_json(TEMPER_TESTS "/golden/tokenizer/decoders.json");
@@ -78,3 +76,5 @@ TEST_CASE("token_decoder: stages that are not known or lie are refused") {
   for (int i = 0; i < 20; ++i) nested = R"({"type": "Sequence", "decoders": [)" + nested + "]}";
   CHECK(refusal([&] { made(nested); }).starts_with("tokenizer.too_large | "));
 }
+
+}  // namespace token_decoder_test

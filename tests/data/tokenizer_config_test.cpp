@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-using namespace temper;
+namespace tokenizer_config_test {
 
-namespace {
+using namespace temper;
 
 struct File {
   const char* name;
@@ -40,8 +40,6 @@ std::string refused(const File& file) {
 }
 
 using Ids = std::vector<std::int64_t>;
-
-}  // namespace
 
 TEST_CASE("tokenizer_config: a folder without files beside tokenizer.json says nothing") {
   const TokenizerConfig none = read({});
@@ -116,3 +114,5 @@ TEST_CASE("tokenizer_config: files that lie are refused by name") {
     CHECK(said.size() < 600);
   }
 }
+
+}  // namespace tokenizer_config_test

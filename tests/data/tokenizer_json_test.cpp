@@ -6,15 +6,13 @@
 #include <string>
 #include <utility>
 
-using namespace temper;
+namespace tokenizer_json_test {
 
-namespace {
+using namespace temper;
 
 std::string refused(std::string_view text) {
   return test::refusal([&] { read_tokenizer_json(text, "folder/tokenizer.json"); });
 }
-
-}  // namespace
 
 TEST_CASE("tokenizer_json: vocabulary and merges go their own way, the rest is a small value") {
   const TokenizerFile file = read_tokenizer_json(R"({"version": "1.0", "model": {"type": "BPE",
@@ -109,3 +107,5 @@ TEST_CASE("tokenizer_json: a vocabulary of a hundred thousand tokens is read in 
   CHECK(file.vocabulary.size() == 100'000);
   CHECK(file.vocabulary.id_of("token 77777") == TokenId{77777});
 }
+
+}  // namespace tokenizer_json_test

@@ -5,17 +5,15 @@
 
 #include <string>
 
+namespace tokenizer_part_test {
+
 using namespace temper;
 using temper::test::refusal;
-
-namespace {
 
 const Json json = Json::parse(R"({"type": "Split", "invert": true, "off": null, "empty": "", "count": 3,
   "pattern": {"Regex": "x"}, "steps": [{"type": "A"}, {"type": "B"}], "mixed": [{}, 1], "long": "\u001b[2J"})");
 
 TokenizerPart part() { return TokenizerPart(json, "pre_tokenizer", "folder/tokenizer.json"); }
-
-}  // namespace
 
 TEST_CASE("tokenizer_part: fields are read as what they are") {
   CHECK(part().text("type") == "Split");
@@ -55,3 +53,5 @@ TEST_CASE("tokenizer_part: what is not supported is named, and shown without con
   CHECK(said.starts_with(start + "type \\u001b[2J is not supported yet; expected Split"));
   CHECK(refusal([] { part().flag("long", true); }).find('\x1b') == std::string::npos);
 }
+
+}  // namespace tokenizer_part_test

@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
+namespace tokenizer_test {
+
 using namespace temper;
 using temper::test::refusal;
-
-namespace {
 
 const std::filesystem::path golden = TEMPER_TESTS "/golden/tokenizer";
 
@@ -95,8 +95,6 @@ void check_refused(const Lie (&lies)[Count]) {
     CHECK(said.find(lie.part) != std::string::npos);
   }
 }
-
-}  // namespace
 
 TEST_CASE("tokenizer: ids, spans and texts of every family equal the recorded ones") {
   for (const char* family : {"gpt2", "llama3", "qwen2", "prefix", "deepseek", "o200k", "tekken", "phi4"}) {
@@ -301,3 +299,5 @@ TEST_CASE("tokenizer: the special tokens by role") {
   CHECK(tokenizer.identity() != Tokenizer::open(golden / "gpt2").identity());
   CHECK(tokenizer.identity() == Tokenizer::open(golden / "llama3").identity());
 }
+
+}  // namespace tokenizer_test

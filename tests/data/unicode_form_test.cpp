@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+namespace unicode_form_test {
+
 using namespace temper;
 
 TEST_CASE("unicode_form: NFC equals utf8proc's on random text, and ranges cover the original in order") {
@@ -87,3 +89,5 @@ TEST_CASE("unicode_form: a long run of marks takes time that grows with its leng
   REQUIRE(changed.has_value());
   CHECK(changed->text().size() == text.size());
 }
+
+}  // namespace unicode_form_test

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+namespace unicode_test {
+
 using namespace temper;
 
 TEST_CASE("unicode: what stands at the start of a text is whole, cut or wrong") {
@@ -98,3 +100,5 @@ TEST_CASE("unicode: white space is the property's 25 characters, digits are thos
   for (const char32_t c : {U'0', U'9', U'\u0661', U'\u00b2', U'\u2163', U'\u00bd'}) CHECK(is_numeric(c));
   for (const char32_t c : {U'a', U'/', U':', U'\u4e00', U' '}) CHECK_FALSE(is_numeric(c));
 }
+
+}  // namespace unicode_test

@@ -5,9 +5,9 @@
 
 #include <string>
 
-using namespace temper;
+namespace vocabulary_test {
 
-namespace {
+using namespace temper;
 
 std::string refused(const std::string& text, std::int64_t id) {
   Vocabulary vocabulary;
@@ -15,8 +15,6 @@ std::string refused(const std::string& text, std::int64_t id) {
   vocabulary.add("b", 7, "f");
   return test::refusal([&] { vocabulary.add(std::string(text), id, "folder/tokenizer.json"); });
 }
-
-}  // namespace
 
 TEST_CASE("vocabulary: texts and ids are found both ways, holes have no text") {
   Vocabulary vocabulary;
@@ -67,3 +65,5 @@ TEST_CASE("vocabulary: a token of many bytes is refused, and shown shortened") {
   CHECK(refused(std::string(Vocabulary::max_token_bytes, 'x'), 1) == "nothing");
   CHECK(refused("\x1b[2J", 7).find('\x1b') == std::string::npos);
 }
+
+}  // namespace vocabulary_test

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-using namespace temper;
+namespace word_cache_test {
 
-namespace {
+using namespace temper;
 
 std::shared_ptr<const BytePairModel> model_of(std::vector<std::string> texts, const BytePairModel::MergeTexts& merges) {
   Vocabulary vocabulary;
@@ -34,8 +34,6 @@ bool same(const std::vector<WordToken>& found, const BytePairModel& model, std::
       found.begin(), found.end(), expected.begin(), expected.end(),
       [](const WordToken& a, const WordToken& b) { return a.id == b.id && a.begin == b.begin && a.end == b.end; });
 }
-
-}  // namespace
 
 TEST_CASE("word_cache: the first, the second and every later time a word has the model's tokens") {
   const auto model = model_of({"a", "b", "ab", "aab"}, {{"a", "b"}, {"a", "ab"}});
@@ -118,3 +116,5 @@ TEST_CASE("word_cache: a word without any known byte has no tokens, again and ag
   for (int again = 0; again < 3; ++again) CHECK(tokens_of(cache, "zz").empty());
   CHECK(tokens_of(cache, "aa").size() == 2);
 }
+
+}  // namespace word_cache_test

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-using namespace temper;
+namespace word_scanner_test {
 
-namespace {
+using namespace temper;
 
 using Cuts = std::vector<std::pair<Index, Index>>;
 
@@ -82,8 +82,6 @@ std::string random_text(std::mt19937& random) {
   return text;
 }
 
-}  // namespace
-
 TEST_CASE("word_scanner: every scanner finds the matches of its expression") {
   std::mt19937 random(17);
   PatternScratch scratch;
@@ -129,3 +127,5 @@ TEST_CASE("word_scanner: an expression that is not known has none") {
   CHECK_FALSE(WordScanner::of("").has_value());
   CHECK_FALSE(WordScanner::of(R"(\p{L}+)").has_value());
 }
+
+}  // namespace word_scanner_test

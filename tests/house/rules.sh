@@ -27,6 +27,9 @@ case "${1:-}" in
       grep -E '\b(__global__|__device__|__host__|__shared__|__launch_bounds__|threadIdx|blockIdx|blockDim)\b|\bcu(da|blas)[A-Z]\w+|<cu(da|blas)') ;;
   openssl_room)  # One header needs the component hash.
     found=$(list_files "$headers" | grep -v '^include/temper/io/hash\.hpp$' | code_of | grep -E '<openssl/') ;;
+  tables_room)  # Two headers need the component tables, and what includes them.
+    found=$(list_files "$headers" | grep -Ev '^include/temper/data/table/(page_compression|compressed_bytes)\.hpp$' | code_of |
+      grep -E '<(zlib|zstd|snappy)') ;;
   ascii)  # Sources and docs are ASCII.
     found=$(list_files "$sources|\.(md|cmake|sh|in)$|CMakeLists\.txt$" | LC_ALL=C xargs -r grep -nP '[^\x00-\x7F]') ;;
   spdx)  # The licence stands in the first lines of each source.
@@ -54,6 +57,6 @@ case "${1:-}" in
       grep -qE "^namespace ([a-z_:]*::)?$name \{" "$file" || echo "$file: no namespace $name"
       grep -qE '^namespace \{' "$file" && echo "$file: a namespace without a name"
     done) ;;
-  *) echo "usage: rules.sh eigen_rooms|cuda_rooms|openssl_room|ascii|spdx|tests_for_headers|names|namespaces" >&2; exit 2 ;;
+  *) echo "usage: rules.sh eigen_rooms|cuda_rooms|openssl_room|tables_room|ascii|spdx|tests_for_headers|names|namespaces" >&2; exit 2 ;;
 esac
 [ -z "$found" ] || { echo "$found"; echo "rule '$1' is broken in the places above; see tests/house/rules.sh" >&2; exit 1; }

@@ -54,9 +54,9 @@ case "$consumer" in
     flags=$(pkg-config --cflags temper)
     libraries=$(pkg-config --libs temper)
     # Without components: the headers that need none.
-    needs_component=$(cd prefix/include && grep -rlE '<(pcre2|utf8proc|openssl/)' temper || true)
-    if [ -n "$needs_component" ]; then flags="$flags $(pkg-config --cflags libcrypto libpcre2-8 libutf8proc)"; fi
-    if [ -n "$needs_component" ]; then libraries="$libraries $(pkg-config --libs libcrypto libpcre2-8 libutf8proc)"; fi
+    needs_component=$(cd prefix/include && grep -rlE '<(pcre2|utf8proc|openssl/|zlib|zstd|snappy)' temper || true)
+    if [ -n "$needs_component" ]; then flags="$flags $(pkg-config --cflags libcrypto libpcre2-8 libutf8proc zlib libzstd snappy)"; fi
+    if [ -n "$needs_component" ]; then libraries="$libraries $(pkg-config --libs libcrypto libpcre2-8 libutf8proc zlib libzstd snappy)"; fi
     g++ $flags consumer/main.cpp consumer/second.cpp -o program $libraries
     ./program
     ;;

@@ -75,6 +75,31 @@ TEST_CASE("preview: columns are mapped, and a field that is not ours is a mistak
   CHECK(mistyped.err.find("--set: data.columns: 'promt' is no field of ours; did you mean 'prompt'?") !=
         std::string::npos);
   CHECK(run_program({"preview", recipe}).code == 76);
+  const Finished wrong =
+      run_program({"preview", recipe, "--set", "data.columns.prompt=question", "--set", "data.columns.completion=a"});
+  CHECK(wrong.code == 2);
+  CHECK(wrong.err.find("'prompt' is said to stand in column 'question'") != std::string::npos);
+  CHECK(wrong.err.find("its fields: 'q', 'a'") != std::string::npos);
+}
+
+TEST_CASE("preview: CSV is read, rows on both sides are warned of, rows of other tasks are refused") {
+  TinyRun tiny;
+  write_text(tiny / "train.csv", "prompt,completion\na,b\n\"x,\"\"y\"\"\",z\n");
+  write_text(tiny / "held.csv", "prompt,completion\na,b\nc,d\n");
+  tiny.recipe["data"]["train"] = (tiny / "train.csv").string();
+  tiny.recipe["data"]["validation"] = (tiny / "held.csv").string();
+  tiny.recipe["data"]["shuffle"] = false;
+  const Finished finished = run_program({"preview", tiny.write_recipe().string(), "--json"});
+  INFO(finished.err);
+  REQUIRE(finished.code == 0);
+  REQUIRE(finished.lines().size() == 2);
+  CHECK(Json::parse(finished.lines()[1])["text"].get<std::string>().find("x,\"y\"") != std::string::npos);
+  CHECK(finished.err.find("1 of 2 validation rows are trained on too") != std::string::npos);
+  CHECK(finished.err.find("held.csv:2 equals ") != std::string::npos);
+  write_text(tiny / "train.csv", "text,label\na,b\n");
+  const Finished refused = run_program({"preview", tiny.write_recipe().string()});
+  CHECK(refused.code == 2);
+  CHECK(refused.err.find("is a classification row, which this task cannot train on") != std::string::npos);
 }
 
 TEST_CASE("plan: the holders sum to the peak") {

@@ -2,7 +2,7 @@
 // A folder for a test's own row files, removed at its end, and the golden tokenizer that row tests share.
 #pragma once
 #include <stdlib.h>
-#include "temper/data/dataset.hpp"
+#include "temper/data/dataset_reader.hpp"
 
 #include <filesystem>
 #include <fstream>

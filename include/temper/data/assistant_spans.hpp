@@ -31,17 +31,19 @@ class ConversationLabels {
     whole_ = chat_.render(messages_, context_);
   }
 
-  LabelledText label(TrainOn train_on) {
+  // Answers before message 'first' belong to the prompt.
+  LabelledText label(TrainOn train_on, std::size_t first = 0) {
     LabelledText result{whole_.text, {}, false};
     if (train_on == TrainOn::all) {
       if (!whole_.text.empty()) result.labels.push_back({0, size(whole_.text)});
       return result;
     }
-    const std::vector<int> answers = answers_of(train_on);
+    const std::vector<int> answers = answers_of(train_on, first);
     if (chat_.has_generation()) {
       result.generation_blocks = true;
       for (const GenerationBlock& block : whole_.generation)
-        if (train_on == TrainOn::assistant || std::count(answers.begin(), answers.end(), block.message) != 0)
+        if ((train_on == TrainOn::assistant && first == 0) ||
+            std::count(answers.begin(), answers.end(), block.message) != 0)
           result.labels.push_back(block.span);
       // A template whose loop over messages is not seen as one: its last block is the last answer's.
       if (result.labels.empty() && !whole_.generation.empty() && whole_.generation.back().message < 0)
@@ -58,9 +60,9 @@ class ConversationLabels {
  private:
   static Index size(const std::string& text) { return static_cast<Index>(text.size()); }
 
-  std::vector<int> answers_of(TrainOn train_on) const {
+  std::vector<int> answers_of(TrainOn train_on, std::size_t first) const {
     std::vector<int> answers;
-    for (std::size_t i = 0; i < messages_.size(); ++i)
+    for (std::size_t i = first; i < messages_.size(); ++i)
       if (messages_[i].value("role", Json()) == "assistant") answers.push_back(static_cast<int>(i));
     if (train_on == TrainOn::completion && answers.size() > 1) answers = {answers.back()};
     return answers;
@@ -147,8 +149,8 @@ class ConversationLabels {
 };
 
 inline LabelledText label_conversation(const ChatTemplate& chat, const Json& messages, const TemplateContext& context,
-                                       TrainOn train_on) {
-  return ConversationLabels(chat, messages, context).label(train_on);
+                                       TrainOn train_on, std::size_t first = 0) {
+  return ConversationLabels(chat, messages, context).label(train_on, first);
 }
 
 }  // namespace temper

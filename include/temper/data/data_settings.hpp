@@ -12,6 +12,8 @@
 namespace temper {
 
 enum class RowFormat { automatic, text, instruction, alpaca, chat, sharegpt, preference, classification };
+// What a label is: one class of several, any number of classes, or a number.
+enum class Problem { automatic, single_label, multi_label, regression };
 enum class Packing { off, on };
 enum class Shuffle { off, on };
 enum class TemplateUse { on, off };  // off: prompt and completion are concatenated as they are
@@ -20,6 +22,8 @@ struct DataSettings {
   std::vector<std::filesystem::path> train, validation;
   double validation_fraction = 0;  // of train; 0: the validation files, if any
   RowFormat format = RowFormat::automatic;
+  std::vector<RowFormat> accepted;                           // what the caller can train on; none: all
+  Problem problem = Problem::automatic;                      // of classification rows: by default, as the labels look
   std::vector<std::pair<std::string, std::string>> columns;  // our field, the file's column
   Index max_length = 2048;
   Packing packing = Packing::on;
@@ -32,6 +36,7 @@ struct DataSettings {
   Json template_arguments = Json::object();
   std::optional<templates::Date> date;  // for templates that print one
   std::uint64_t seed = 42;
+  int threads = 1;  // that tokenize; rows do not depend on it
 };
 
 inline constexpr std::pair<RowFormat, std::string_view> row_format_names[] = {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The formats of rows: which fields each has, how 'auto' tells them apart by the fields of all rows, and how a row of
-// every format becomes one of three things: a text, a conversation, or a prompt with its completion.
+// every format becomes a sample: a text, a conversation, a pair of conversations, or a text with a label.
 #pragma once
-#include "temper/data/data_settings.hpp"
-#include "temper/data/row_file.hpp"
+#include "temper/data/label_set.hpp"
+#include "temper/data/row_fields.hpp"
+#include "temper/data/sample.hpp"
 
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,23 +14,19 @@
 
 namespace temper {
 
-// What a row says, whatever its format. 'text' rows have text alone, all others messages.
-struct Sample {
-  std::optional<std::string> text;
-  Json messages = Json::array();
-  Json tools = nullptr, documents = nullptr;
-  Index line = 1;
-};
-
 inline constexpr std::string_view completion_names[] = {"completion", "response", "output", "expected completion"};
 
 class RowReader {
  public:
-  RowReader(const DataSettings& settings, std::filesystem::path path) : settings_(settings), path_(std::move(path)) {}
+  RowReader(const DataSettings& settings, const std::filesystem::path& path)
+      : settings_(settings), fields_(settings, path) {}
+
+  const RowFields& fields() const { return fields_; }
+  std::string place(Index line) const { return fields_.place(line); }
 
   // The format that a row's fields say. Fields beside those of the format do not matter.
   RowFormat format_of(const Record& record) const {
-    const auto has = [&](std::string_view field) { return find(record, field) != nullptr; };
+    const auto has = [&](std::string_view field) { return fields_.has(record, field); };
     bool completion = false;
     for (const std::string_view name : completion_names) completion = completion || has(name);
     if (has("chosen") && has("rejected")) return RowFormat::preference;
@@ -41,166 +37,133 @@ class RowReader {
     if (has("label") && (has("text") || has("prompt"))) return RowFormat::classification;
     if (has("text") || (has("input") && !completion)) return RowFormat::text;
     fail(Fault::data, "rows.format", "{}: no format has the fields {}; expected text, prompt and completion, {}",
-         place(record.line), fields_of(record),
-         "instruction and output, messages, conversations, or conversation_id, role and content; name them in "
-         "'columns'");
+         place(record.line), RowFields::fields_of(record),
+         "instruction and output, messages, conversations, conversation_id with role and content, chosen and rejected, "
+         "or text and label; name them in 'columns'");
   }
 
-  // The rows of a file as samples, in file order; rows of one conversation_id become one, where its first row stands.
-  std::vector<Sample> samples(std::vector<Record> records, RowFormat format) const {
-    std::vector<Sample> samples;
-    std::map<std::string, std::size_t> conversations;
-    for (const Record& record : records) {
-      if (format != RowFormat::chat || find(record, "messages")) {
-        samples.push_back(sample(record, format));
-        continue;
-      }
-      const Json& id = required(record, "conversation_id");
-      require(id.is_string() || id.is_number_integer(), Fault::data, "rows.field",
-              "{}: field 'conversation_id' is {}; expected a string or an integer", place(record.line), shown(id));
-      const auto [known, fresh] = conversations.emplace(id.dump(), samples.size());
-      if (fresh) {
-        samples.push_back({});
-        samples.back().line = record.line;
-        if (const Json* tools = find(record, "tools")) samples.back().tools = *tools;
-      }
-      samples[known->second].messages.push_back(grouped_message(record));
+  // Whether this row is one message of a conversation that other rows go on with.
+  bool is_part(const Record& record, RowFormat format) const {
+    return format == RowFormat::chat && !fields_.has(record, "messages");
+  }
+
+  // What the rows of one conversation have in common.
+  std::string conversation_of(const Record& record) const {
+    const Json& id = fields_.required(record, "conversation_id");
+    require(id.is_string() || id.is_number_integer(), Fault::data, "rows.field",
+            "{}: field 'conversation_id' is {}; expected a string or an integer", place(record.line),
+            RowFields::shown(id));
+    return id.dump();
+  }
+
+  // Adds a row's message; the first row brings the line and the tools.
+  void add_part(Sample& sample, const Record& record) const {
+    if (sample.messages.empty()) {
+      sample.line = record.line;
+      read_tools(sample, record);
     }
-    for (Sample& sample : samples)
-      if (!sample.text && format != RowFormat::text) add_system_prompt(sample);
-    return samples;
+    sample.messages.push_back(part_message(record));
   }
-
-  std::string place(Index line) const { return fmt::format("{}:{}", shown_path(path_), line); }
-
- private:
-  static std::string shown(const Json& value) {
-    return value.is_null()     ? "null"
-           : value.is_string() ? "a string"
-           : value.is_object() ? "an object"
-           : value.is_array()  ? "a list"
-                               : printable(value.dump(), 40);
-  }
-
-  static std::string fields_of(const Record& record) {
-    std::string names;
-    for (const auto& [name, value] : record.fields.items())
-      if (names.size() < 300) names += (names.empty() ? "'" : ", '") + printable(name, 60) + "'";
-    return names.empty() ? "(none)" : names;
-  }
-
-  // A field by our name: the column that 'columns' maps it to, else the field itself. A null counts as there.
-  const Json* find(const Record& record, std::string_view field) const {
-    for (const auto& [ours, column] : settings_.columns)
-      if (ours == field) field = column;
-    const auto found = record.fields.find(std::string(field));
-    return found == record.fields.end() ? nullptr : &*found;
-  }
-
-  const Json& required(const Record& record, std::string_view field) const {
-    const Json* value = find(record, field);
-    require(value != nullptr, Fault::data, "rows.missing_field", "{}: has no field '{}'; its fields are {}; {}",
-            place(record.line), field, fields_of(record), "expected it, or its column's name in 'columns'");
-    return *value;
-  }
-
-  const std::string& text_of(const Record& record, std::string_view field) const {
-    const Json& value = required(record, field);
-    require(value.is_string(), Fault::data, "rows.field", "{}: field '{}' is {}; expected a string", place(record.line),
-            field, shown(value));
-    return value.get_ref<const std::string&>();
-  }
-
-  std::string optional_text(const Record& record, std::string_view field) const {
-    const Json* value = find(record, field);
-    return !value || value->is_null() ? std::string() : text_of(record, field);
-  }
-
-  template <std::size_t Count>
-  std::string_view first_of(const Record& record, const std::string_view (&names)[Count]) const {
-    for (const std::string_view name : names)
-      if (find(record, name)) return name;
-    return names[0];
-  }
+  void finish_parts(Sample& sample) const { add_system_prompt(sample.messages); }
 
   Sample sample(const Record& record, RowFormat format) const {
     Sample result;
     result.line = record.line;
     switch (format) {
       case RowFormat::text:
-        result.text = text_of(record, find(record, "text") || !find(record, "input") ? "text" : "input");
+        result.text = fields_.text_of(record, text_field(record, "input"));
+        break;
+      case RowFormat::classification:
+        result.text = fields_.text_of(record, text_field(record, "prompt"));
+        read_label(result, record);
         break;
       case RowFormat::instruction:
-        add_system(result, record);
-        add(result, "user", text_of(record, "prompt"));
-        add(result, "assistant", text_of(record, first_of(record, completion_names)));
+        add_system(result.messages, record);
+        add(result.messages, "user", fields_.text_of(record, "prompt"));
+        add(result.messages, "assistant", fields_.text_of(record, completion_field(record)));
         break;
       case RowFormat::alpaca: {
-        const std::string input = optional_text(record, "input");
-        add_system(result, record);
-        add(result, "user", text_of(record, "instruction") + (input.empty() ? "" : "\n\n" + input));
-        add(result, "assistant", text_of(record, "output"));
+        const std::string input = fields_.optional_text(record, "input");
+        add_system(result.messages, record);
+        add(result.messages, "user", fields_.text_of(record, "instruction") + (input.empty() ? "" : "\n\n" + input));
+        add(result.messages, "assistant", fields_.text_of(record, "output"));
         break;
       }
       case RowFormat::chat:
-        read_messages(result, record);
+        result.messages = messages_of(record, "messages", list_of(record, "messages"));
         break;
       case RowFormat::sharegpt:
         read_conversations(result, record);
         break;
-      default:
-        fail(Fault::usage, "rows.format", "{}: {} rows are not supported yet; expected {}", place(record.line),
-             name_of(format), "text, instruction, alpaca, chat or sharegpt rows");
+      case RowFormat::preference:
+        read_preference(result, record);
+        return result;
+      case RowFormat::automatic:
+        fail(Fault::usage, "rows.format", "{}: 'auto' is no format of a row; expected what format_of said",
+             place(record.line));
     }
-    if (format == RowFormat::chat || format == RowFormat::sharegpt) {
-      if (const Json* tools = find(record, "tools")) result.tools = *tools;
-      if (const Json* documents = find(record, "documents")) result.documents = *documents;
-    }
+    if (format == RowFormat::chat || format == RowFormat::sharegpt) read_tools(result, record);
+    if (!result.text) add_system_prompt(result.messages);
     return result;
   }
 
-  static void add(Sample& sample, std::string_view role, std::string_view content) {
-    sample.messages.push_back(Json{{"role", role}, {"content", content}});
+ private:
+  std::string_view text_field(const Record& record, std::string_view other) const {
+    return fields_.has(record, "text") || !fields_.has(record, other) ? "text" : other;
+  }
+  std::string_view completion_field(const Record& record) const {
+    for (const std::string_view name : completion_names)
+      if (fields_.has(record, name)) return name;
+    return completion_names[0];
   }
 
-  void add_system(Sample& sample, const Record& record) const {
-    const Json* system = find(record, "system");
-    if (system && !system->is_null()) add(sample, "system", text_of(record, "system"));
+  static void add(Json& messages, std::string_view role, std::string_view content) {
+    messages.push_back(Json{{"role", role}, {"content", content}});
+  }
+  void add_system(Json& messages, const Record& record) const {
+    if (fields_.given(record, "system")) add(messages, "system", fields_.text_of(record, "system"));
+  }
+  static bool has_system(const Json& messages) {
+    for (const Json& message : messages)
+      if (message.value("role", Json()) == "system") return true;
+    return false;
+  }
+  void add_system_prompt(Json& messages) const {
+    if (!settings_.system_prompt || has_system(messages)) return;
+    messages.insert(messages.begin(), Json{{"role", "system"}, {"content", *settings_.system_prompt}});
   }
 
-  void add_system_prompt(Sample& sample) const {
-    if (!settings_.system_prompt) return;
-    for (const Json& message : sample.messages)
-      if (message.value("role", Json()) == "system") return;
-    sample.messages.insert(sample.messages.begin(), Json{{"role", "system"}, {"content", *settings_.system_prompt}});
+  void read_tools(Sample& sample, const Record& record) const {
+    if (fields_.given(record, "tools")) sample.tools = fields_.structure_of(record, "tools");
+    if (fields_.given(record, "documents")) sample.documents = fields_.structure_of(record, "documents");
   }
 
-  const Json& list_of(const Record& record, std::string_view field) const {
-    const Json& list = required(record, field);
-    require(list.is_array() && !list.empty(), Fault::data, "rows.field",
-            "{}: field '{}' is {}; expected a list of messages", place(record.line), field,
-            list.is_array() ? std::string("empty") : shown(list));
+  Json list_of(const Record& record, std::string_view field) const {
+    Json list = fields_.structure_of(record, field);
+    if (!list.is_array() || list.empty())
+      fail(Fault::data, "rows.field", "{}: field '{}' is {}; expected a list of messages", place(record.line), field,
+           list.is_array() ? std::string("empty") : RowFields::shown(list));
     return list;
   }
 
-  void read_messages(Sample& sample, const Record& record) const {
-    const Json& list = list_of(record, "messages");
+  Json messages_of(const Record& record, std::string_view field, Json list) const {
     for (std::size_t i = 0; i < list.size(); ++i) {
       const auto role = list[i].is_object() ? list[i].find("role") : list[i].end();
-      require(list[i].is_object() && role != list[i].end() && role->is_string(), Fault::data, "rows.message",
-              "{}: message {} has no role; expected an object of 'role' and 'content'", place(record.line), i + 1);
-      sample.messages.push_back(list[i]);
+      if (!list[i].is_object() || role == list[i].end() || !role->is_string())
+        fail(Fault::data, "rows.message", "{}: {}, message {} has no role; expected an object of 'role' and 'content'",
+             place(record.line), field, i + 1);
     }
+    return list;
   }
 
   void read_conversations(Sample& sample, const Record& record) const {
     static constexpr std::pair<std::string_view, std::string_view> roles[] = {
         {"human", "user"},    {"user", "user"}, {"gpt", "assistant"},   {"assistant", "assistant"},
         {"system", "system"}, {"tool", "tool"}, {"observation", "tool"}};
-    const Json& list = list_of(record, "conversations");
+    const Json list = list_of(record, "conversations");
     if (const auto first = list[0].is_object() ? list[0].find("from") : list[0].end();
         first == list[0].end() || *first != "system")
-      add_system(sample, record);
+      add_system(sample.messages, record);
     for (std::size_t i = 0; i < list.size(); ++i) {
       const auto text = [&](const char* key) -> const std::string& {
         const auto found = list[i].is_object() ? list[i].find(key) : list[i].end();
@@ -215,22 +178,99 @@ class RowReader {
       require(role != std::end(roles), Fault::data, "rows.message", "{}: conversations, turn {}: from is '{}'; {}",
               place(record.line), i + 1, printable(from, 60),
               "expected human, user, gpt, assistant, system, tool or observation");
-      add(sample, role->second, text("value"));
+      add(sample.messages, role->second, text("value"));
     }
   }
 
-  Json grouped_message(const Record& record) const {
+  Json part_message(const Record& record) const {
     Json message = Json::object();
-    message["role"] = text_of(record, "role");
-    for (const auto* field : {"content", "name", "tool_calls", "tool_call_id"})
-      if (const Json* value = find(record, field)) message[field] = *value;
+    message["role"] = fields_.text_of(record, "role");
+    if (const Json* content = fields_.find(record, "content")) message["content"] = *content;
+    for (const auto* field : {"name", "tool_call_id"})
+      if (const Json* value = fields_.given(record, field)) message[field] = *value;
+    if (fields_.given(record, "tool_calls")) message["tool_calls"] = fields_.structure_of(record, "tool_calls");
     require(message.contains("content") || message.contains("tool_calls"), Fault::data, "rows.missing_field",
-            "{}: has no field 'content'; its fields are {}; expected it", place(record.line), fields_of(record));
+            "{}: has no field 'content'; its fields are {}; expected it", place(record.line),
+            RowFields::fields_of(record));
     return message;
   }
 
+  void read_label(Sample& sample, const Record& record) const {
+    const Json& value = fields_.required(record, "label");
+    Json list = value;
+    const bool is_text = record.cells == Cells::text && value.is_string();
+    if (const std::string* const text = is_text ? value.get_ptr<const std::string*>() : nullptr;
+        text && text->starts_with('[')) {
+      JsonRowParser parser;
+      if (Json names; parser.parse(*text, names)) list = std::move(names);
+    }
+    std::optional<LabelValue> label = label_of(list);
+    require(label.has_value(), Fault::data, "rows.field",
+            "{}: field 'label' is {}; expected a string, a number, or a list of names", place(record.line),
+            RowFields::shown(list));
+    sample.label = std::move(*label);
+    sample.label.from_text = is_text;
+  }
+
+  // 'prompt' is a string or messages, and so are 'chosen' and 'rejected'. Where these are whole conversations, which
+  // begin with what was asked, the messages that they share are the prompt, and a 'prompt' that says it again is not
+  // looked at.
+  void read_preference(Sample& sample, const Record& record) const {
+    const Json chosen = completion_of(record, "chosen"), rejected = completion_of(record, "rejected");
+    const auto begins_with_prompt = [](const Json& list) {
+      const Json role = list[0].value("role", Json());
+      return role == "system" || role == "user";
+    };
+    Json prompt = Json::array();
+    std::size_t shared = 0;
+    if (begins_with_prompt(chosen) && begins_with_prompt(rejected)) {
+      while (shared + 1 < chosen.size() && shared + 1 < rejected.size() && chosen[shared] == rejected[shared]) ++shared;
+      require(shared > 0, Fault::data, "rows.field",
+              "{}: fields 'chosen' and 'rejected' begin with different messages; expected one prompt",
+              place(record.line));
+      prompt.insert(prompt.end(), chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(shared));
+    } else {
+      prompt = fields_.text_or_list(record, "prompt");
+      if (prompt.is_string()) {
+        const std::string text = prompt.get<std::string>();
+        prompt = Json::array();
+        add(prompt, "user", text);
+      }
+      require(prompt.is_array() && !prompt.empty(), Fault::data, "rows.field",
+              "{}: field 'prompt' is {}; expected a string or a list of messages", place(record.line),
+              prompt.is_array() ? std::string("empty") : RowFields::shown(prompt));
+      prompt = messages_of(record, "prompt", std::move(prompt));
+    }
+    if (fields_.given(record, "system") && !has_system(prompt)) {
+      Json first = Json::array();
+      add_system(first, record);
+      prompt.insert(prompt.begin(), first[0]);
+    }
+    add_system_prompt(prompt);
+    read_tools(sample, record);
+    sample.first_answer = prompt.size();
+    sample.rejected = prompt;
+    sample.messages = std::move(prompt);
+    const auto from = static_cast<std::ptrdiff_t>(shared);
+    sample.messages.insert(sample.messages.end(), chosen.begin() + from, chosen.end());
+    sample.rejected.insert(sample.rejected.end(), rejected.begin() + from, rejected.end());
+  }
+
+  Json completion_of(const Record& record, std::string_view field) const {
+    Json value = fields_.text_or_list(record, field);
+    if (value.is_string()) {
+      Json messages = Json::array();
+      add(messages, "assistant", value.get_ref<const std::string&>());
+      return messages;
+    }
+    require(value.is_array() && !value.empty(), Fault::data, "rows.field",
+            "{}: field '{}' is {}; expected a string or a list of messages", place(record.line), field,
+            value.is_array() ? std::string("empty") : RowFields::shown(value));
+    return messages_of(record, field, std::move(value));
+  }
+
   const DataSettings& settings_;
-  std::filesystem::path path_;
+  RowFields fields_;
 };
 
 }  // namespace temper

@@ -40,10 +40,31 @@ class RowTokens {
 
   const ChatTemplate& chat_template() const { return chat_; }
 
+  // A text, or a conversation of which 'train_on' says what is learned.
   TokenRow row(const Sample& sample) {
-    TokenRow row = sample.text                                  ? text_row(*sample.text)
-                   : settings_.template_use == TemplateUse::off ? plain_row(sample)
-                                                                : chat_row(sample);
+    return cut(sample.text ? text_row(*sample.text) : conversation(sample.messages, sample, settings_.train_on, 0));
+  }
+
+  // One side of a preference: the messages behind the prompt are learned, whatever 'train_on' says of others.
+  TokenRow side(const Json& messages, const Sample& sample) {
+    return cut(conversation(messages, sample, TrainOn::assistant, sample.first_answer));
+  }
+
+  // A text to be classified: as the tokenizer writes it, without an end; nothing of it is predicted.
+  TokenRow classified(const Sample& sample) {
+    TokenRow row;
+    row.tokens = tokenizer_.encode(sample.text.value_or(""), SpecialTokens::added, cache_).ids;
+    row.labels.assign(row.tokens.size(), 0);
+    return cut(std::move(row));
+  }
+
+ private:
+  static std::string template_text(const DataSettings& settings, const Tokenizer& tokenizer) {
+    if (settings.chat_template) return *settings.chat_template;
+    return tokenizer.chat_template().value_or(std::string(fallback_chat_template));
+  }
+
+  TokenRow cut(TokenRow row) const {
     if (!row.labels.empty()) row.labels[0] = 0;
     const auto limit = static_cast<std::size_t>(settings_.max_length);
     if (row.tokens.size() > limit) {
@@ -56,10 +77,9 @@ class RowTokens {
     return row;
   }
 
- private:
-  static std::string template_text(const DataSettings& settings, const Tokenizer& tokenizer) {
-    if (settings.chat_template) return *settings.chat_template;
-    return tokenizer.chat_template().value_or(std::string(fallback_chat_template));
+  TokenRow conversation(const Json& messages, const Sample& sample, TrainOn train_on, std::size_t first) {
+    return settings_.template_use == TemplateUse::off ? plain_row(messages, train_on)
+                                                      : chat_row(messages, sample, train_on, first);
   }
 
   void end(TokenRow& row, std::uint8_t label) const {
@@ -78,23 +98,23 @@ class RowTokens {
   }
 
   // Without a template: what comes before the answer, the answer, the end.
-  TokenRow plain_row(const Sample& sample) {
+  TokenRow plain_row(const Json& messages, TrainOn train_on) {
     std::string text;
     Index begin = 0;
-    for (const Json& message : sample.messages) {
+    for (const Json& message : messages) {
       begin = static_cast<Index>(text.size());
       const auto content = message.find("content");
       require(content != message.end() && content->is_string(), Fault::usage, "rows.no_template",
               "a conversation cannot be written without a chat template; expected rows of prompt and completion");
       text += content->get_ref<const std::string&>();
     }
-    const bool answered = !sample.messages.empty() && sample.messages.back()["role"] == "assistant";
-    require(answered && sample.messages.size() <= 3, Fault::usage, "rows.no_template",
+    const bool answered = !messages.empty() && messages.back()["role"] == "assistant";
+    require(answered && messages.size() <= 3, Fault::usage, "rows.no_template",
             "a conversation cannot be written without a chat template; expected rows of prompt and completion");
     TokenRow row;
     const Encoding encoding = tokenizer_.encode(text, SpecialTokens::added, cache_);
     row.tokens = encoding.ids;
-    if (settings_.train_on == TrainOn::all) {
+    if (train_on == TrainOn::all) {
       row.labels.assign(row.tokens.size(), 1);
     } else {
       mark(row, encoding, {{begin, static_cast<Index>(text.size())}});
@@ -104,10 +124,10 @@ class RowTokens {
     return row;
   }
 
-  TokenRow chat_row(const Sample& sample) {
+  TokenRow chat_row(const Json& messages, const Sample& sample, TrainOn train_on, std::size_t first) {
     context_.tools = sample.tools;
     context_.documents = sample.documents;
-    const LabelledText labelled = label_conversation(chat_, sample.messages, context_, settings_.train_on);
+    const LabelledText labelled = label_conversation(chat_, messages, context_, train_on, first);
     TokenRow row;
     const Encoding encoding = tokenizer_.encode(labelled.text, SpecialTokens::none, cache_);
     row.tokens = encoding.ids;

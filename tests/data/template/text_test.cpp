@@ -3,8 +3,7 @@
 #include "temper/data/template/text.hpp"
 #include <doctest/doctest.h>
 
-namespace temper::templates {
-namespace {
+namespace temper::templates::text_test {
 
 std::string contents(const Text& text) {
   std::string shown;
@@ -65,5 +64,4 @@ TEST_CASE("text: what is not UTF-8 is found") {
     CHECK(find_invalid_utf8(bad) == 1);
 }
 
-}  // namespace
-}  // namespace temper::templates
+}  // namespace temper::templates::text_test
