@@ -113,7 +113,7 @@ TEST_CASE("dataset reader: what the template says about a row names its file and
   settings.chat_template =
       "{% if messages[0].content == 'bad' %}{{ raise_exception('no') }}{% endif %}{{ messages[1].content }}";
   CHECK(refusal(settings) ==
-        "temper: " + settings.train[0].string() + ":2: chat_template: line 1, column 4: the template raised: no");
+        "temper: " + settings.train[0].string() + ":2: chat_template: line 1, column 41: the template raised: no");
 }
 
 TEST_CASE("dataset reader: a generation block that leaves the end unlearned is refused with all its lines") {
