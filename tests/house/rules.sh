@@ -54,7 +54,7 @@ case "${1:-}" in
   namespaces)  # Several test files are compiled at once, so each keeps its names in a namespace of its own.
     found=$(list_files '^tests/.*_test\.cpp$' | grep -v '^tests/train/no_allocation_test\.cpp$' | while read -r file; do
       name=$(basename "$file" .cpp)
-      grep -qE "^namespace ([a-z_:]*::)?$name \{" "$file" || echo "$file: no namespace $name"
+      grep -qE "^namespace ([a-z_:]*::)*$name \{" "$file" || echo "$file: no namespace $name"
       grep -qE '^namespace \{' "$file" && echo "$file: a namespace without a name"
     done) ;;
   *) echo "usage: rules.sh eigen_rooms|cuda_rooms|openssl_room|tables_room|ascii|spdx|tests_for_headers|names|namespaces" >&2; exit 2 ;;

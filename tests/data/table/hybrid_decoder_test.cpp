@@ -5,9 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace hybrid_decoder_test {
-
-namespace temper::parquet {
+namespace temper::parquet::hybrid_decoder_test {
 
 using std::string_literals::operator""s;
 
@@ -41,6 +39,4 @@ TEST_CASE("hybrid decoder: what is cut ends it, and a run of a billion costs not
   CHECK(values_of("\xff\xff\xff\xff\x7f\x01"s, 1).size() == 8);
 }
 
-}  // namespace temper::parquet
-
-}  // namespace hybrid_decoder_test
+}  // namespace temper::parquet::hybrid_decoder_test
