@@ -201,7 +201,7 @@ TEST_CASE("dataset reader: rows on both sides of the split are counted and place
 }
 
 std::string text_of(const std::vector<TokenId>& tokens) { return row_tokenizer().decode(tokens, SpecialTokens::added); }
-std::string learned_of(const Sequence& sequence) {
+std::string learned_of(const TokenSequence& sequence) {
   return learned(Row{sequence.tokens, sequence.labels, 1, 0, 1, false});
 }
 

@@ -88,7 +88,7 @@ TEST_CASE("row examples: each is the kind that the page says, and is learned as 
 TEST_CASE("row examples: a preference and classifications") {
   const Dataset pairs = load("preference-row", "a.jsonl");
   CHECK(pairs.format == RowFormat::preference);
-  const Sequence& chosen = pairs.preferences.at(0).chosen;
+  const TokenSequence& chosen = pairs.preferences.at(0).chosen;
   CHECK(testing::learned({chosen.tokens, chosen.labels, 1, 0, 1, false}) == "Four.</s>");
   const Dataset labels = load("classification-row", "a.jsonl");
   CHECK(labels.format == RowFormat::classification);

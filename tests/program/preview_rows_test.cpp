@@ -6,9 +6,7 @@
 
 #include "support/row_files.hpp"
 
-namespace preview_rows_test {
-
-namespace temper_cli {
+namespace temper_cli::preview_rows_test {
 
 using temper::testing::row_tokenizer;
 
@@ -58,6 +56,4 @@ TEST_CASE("preview rows: a classification has its label as the file says it") {
   CHECK(label(R"({"text": "a", "label": ["y", "x"]})") == R"(["x","y"])");
 }
 
-}  // namespace temper_cli
-
-}  // namespace preview_rows_test
+}  // namespace temper_cli::preview_rows_test

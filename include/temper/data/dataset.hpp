@@ -20,13 +20,13 @@ struct Row {
   bool truncated = false;
 };
 
-struct Sequence {
+struct TokenSequence {
   std::vector<TokenId> tokens;
   std::vector<std::uint8_t> labels;  // as in Row: 1 in the completion only
 };
 
 struct PreferenceRow {
-  Sequence chosen, rejected;  // both with the prompt
+  TokenSequence chosen, rejected;  // both with the prompt
   Index number = 1, file = 0, line = 1;
   bool truncated = false;  // one of them, or both
 };
