@@ -100,7 +100,7 @@ TEST_CASE("parquet: a file that is cut, or is another, is refused") {
 TEST_CASE("parquet: any byte that is changed gives an error or rows, and nothing else") {
   for (const char* name : {"flat_groups.parquet", "nested.parquet", "nested_v2.parquet"}) {
     const std::string whole = bytes_of(name);
-    for (std::size_t at = 0; at < whole.size(); at += 1 + at % 13) {
+    for (std::size_t at = 0; at < whole.size(); at += 17 + at % 41) {
       std::string changed = whole;
       changed[at] = static_cast<char>(changed[at] ^ (at % 2 == 0 ? 0x01 : 0xff));
       refused(changed);
