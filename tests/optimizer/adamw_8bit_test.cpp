@@ -37,8 +37,8 @@ TEST_CASE("adamw_8bit: two bytes and two scales a block; a small tensor keeps wh
   std::vector<std::string> names;
   const auto note = [&](std::string_view name, auto) { names.emplace_back(name); };
   coded.states()[0].visit(note), plain.states()[0].visit(note);
-  CHECK(names == std::vector<std::string>{"first_codes", "first_scales", "second_codes", "second_scales", "first",
-                                          "second"});
+  CHECK(names ==
+        std::vector<std::string>{"first_codes", "first_scales", "second_codes", "second_scales", "first", "second"});
 }
 
 }  // namespace adamw_8bit_rule_test
