@@ -4,7 +4,7 @@
 #include "support/one_parameter.hpp"
 #include "support/recorded_steps.hpp"
 
-namespace adafactor_rule_test {
+namespace adafactor_test {
 
 using namespace temper_test;
 
@@ -48,4 +48,4 @@ TEST_CASE("adafactor: a matrix remembers a number a row and a number a column, a
   CHECK(names == std::vector<std::string>{"row", "column", "square"});
 }
 
-}  // namespace adafactor_rule_test
+}  // namespace adafactor_test

@@ -3,7 +3,7 @@
 
 #include "support/recorded_steps.hpp"
 
-namespace adamw_8bit_rule_test {
+namespace adamw_8bit_test {
 
 using namespace temper_test;
 
@@ -41,4 +41,4 @@ TEST_CASE("adamw_8bit: two bytes and two scales a block; a small tensor keeps wh
         std::vector<std::string>{"first_codes", "first_scales", "second_codes", "second_scales", "first", "second"});
 }
 
-}  // namespace adamw_8bit_rule_test
+}  // namespace adamw_8bit_test
