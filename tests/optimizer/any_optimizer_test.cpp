@@ -15,7 +15,8 @@ static_assert(Optimizer<Any, Cpu<float>> && check_optimizer<Any, Cpu<double>>())
 
 template <class R>
 void same_as(const R& rule) {
-  OneParameter alone(rule, {2, 3}, 1, 0.5), chosen(Any{rule}, {2, 3}, 1, 0.5);
+  OneParameter alone(rule, {2, 3}, 1, 0.5);
+  OneParameter chosen(Any{rule}, {2, 3}, 1, 0.5);
   CHECK(chosen.names() == alone.names());
   CHECK(chosen.state_bytes() == alone.state_bytes());
   for (Step k = 0; k < 3; ++k)
