@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A model being trained, whatever its adapter and optimizer: what the loops around it need, and no more. The products
-// of adapter and optimizer are compiled in engine_lora.cpp and engine_full.cpp, so that everything else is compiled
+// A model being trained, whatever its adapter and optimizer: what the loops around it need, and no more. Each
+// adapter is compiled in a file of its own, engine_lora.cpp and engine_full.cpp, so that everything else is compiled
 // once.
 #pragma once
 #include <filesystem>

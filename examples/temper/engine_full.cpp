@@ -4,9 +4,7 @@
 namespace temper_cli {
 
 std::unique_ptr<Engine> open_full_engine(const Recipe& recipe) {
-  return with_optimizer(recipe, [&]<class R>(R optimizer) -> std::unique_ptr<Engine> {
-    return std::make_unique<EngineOf<temper::Full, R>>(recipe, temper::Full{}, std::move(optimizer));
-  });
+  return std::make_unique<EngineOf<temper::Full>>(recipe, temper::Full{});
 }
 
 }  // namespace temper_cli

@@ -39,9 +39,7 @@ std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe) {
                       .bias = bias_of(recipe),
                       .modules_to_save = recipe.texts("adapter.modules_to_save")};
   if (recipe.has("adapter.lora_plus_ratio")) lora.lora_plus_ratio = recipe.number("adapter.lora_plus_ratio");
-  return with_optimizer(recipe, [&]<class R>(R optimizer) -> std::unique_ptr<Engine> {
-    return std::make_unique<EngineOf<temper::Lora<>, R>>(recipe, lora, std::move(optimizer));
-  });
+  return std::make_unique<EngineOf<temper::Lora<>>>(recipe, std::move(lora));
 }
 
 void settle_adapter(Recipe& recipe) {

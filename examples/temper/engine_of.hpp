@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The engine of one adapter A and one optimizer R, on the CPU in float.
+// The engine of one adapter A, on the CPU in float. The optimizer is chosen while the program runs, so that adapters
+// are not multiplied by optimizers.
 #pragma once
 #include <optional>
 
@@ -9,23 +10,47 @@
 #include "temper/backend/cpu.hpp"
 #include "temper/model/folder.hpp"
 #include "temper/objective/causal_lm.hpp"
+#include "temper/optimizer/adafactor.hpp"
 #include "temper/optimizer/adamw.hpp"
+#include "temper/optimizer/adamw_8bit.hpp"
+#include "temper/optimizer/any_optimizer.hpp"
+#include "temper/optimizer/lion.hpp"
+#include "temper/optimizer/muon.hpp"
 #include "temper/optimizer/sgd.hpp"
 #include "temper/train/checkpoint.hpp"
 
 namespace temper_cli {
 
-template <class A, class R>
+using AnyRule =
+    temper::AnyOptimizer<temper::AdamW, temper::Sgd, temper::Adafactor, temper::Lion, temper::AdamW8bit, temper::Muon>;
+
+inline AnyRule optimizer_of(const Recipe& recipe) {
+  const double decay = recipe.number("training.weight_decay"), momentum = recipe.number("training.momentum");
+  const auto kind = recipe.boolean("training.nesterov") ? temper::Momentum::nesterov : temper::Momentum::classical;
+  const temper::AdamW adamw{.beta1 = recipe.number("training.beta1"),
+                            .beta2 = recipe.number("training.beta2"),
+                            .epsilon = recipe.number("training.epsilon"),
+                            .weight_decay = decay};
+  const auto is = [&](std::string_view name) { return recipe.is("training.optimizer", name); };
+  if (is("sgd")) return {temper::Sgd{.momentum = momentum, .kind = kind, .weight_decay = decay}};
+  if (is("adafactor")) return {temper::Adafactor{.weight_decay = decay}};
+  if (is("lion")) return {temper::Lion{.beta1 = adamw.beta1, .beta2 = adamw.beta2, .weight_decay = decay}};
+  if (is("adamw_8bit")) return {temper::AdamW8bit{adamw.beta1, adamw.beta2, adamw.epsilon, decay}};
+  if (is("muon")) return {temper::Muon{.momentum = momentum, .kind = kind, .vectors = adamw}};
+  return {adamw};
+}
+
+template <class A>
 class EngineOf : public Engine {
  protected:
   using B = temper::Cpu<float>;
   using Model = temper::Decoder<B, A>;
 
  public:
-  EngineOf(const Recipe& recipe, A adapter, R optimizer)
+  EngineOf(const Recipe& recipe, A adapter)
       : recipe_(recipe),
         adapter_(std::move(adapter)),
-        optimizer_(std::move(optimizer)),
+        optimizer_(optimizer_of(recipe)),
         objective_{.label_smoothing = recipe.number("objective.label_smoothing"),
                    .z_loss = recipe.number("objective.z_loss")} {
     options_.seed = recipe.seed();
@@ -106,29 +131,14 @@ class EngineOf : public Engine {
 
   const Recipe recipe_;
   A adapter_;
-  R optimizer_;
+  AnyRule optimizer_;
   temper::CausalLm objective_;
   temper::SessionOptions options_;
   temper::Config config_;
   std::shared_ptr<const temper::FolderWeights> source_;
   std::optional<Model> planned_, model_;
-  std::optional<temper::Session<B, R>> session_;
+  std::optional<temper::Session<B, AnyRule>> session_;
   Index trained_ = 0;
 };
-
-// Calls 'make' with the recipe's optimizer.
-template <class Make>
-std::unique_ptr<Engine> with_optimizer(const Recipe& recipe, const Make& make) {
-  const double decay = recipe.number("training.weight_decay");
-  if (recipe.is("training.optimizer", "sgd"))
-    return make(temper::Sgd{
-        .momentum = recipe.number("training.momentum"),
-        .kind = recipe.boolean("training.nesterov") ? temper::Momentum::nesterov : temper::Momentum::classical,
-        .weight_decay = decay});
-  return make(temper::AdamW{.beta1 = recipe.number("training.beta1"),
-                            .beta2 = recipe.number("training.beta2"),
-                            .epsilon = recipe.number("training.epsilon"),
-                            .weight_decay = decay});
-}
 
 }  // namespace temper_cli

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "temper/backend/cpu/update.hpp"
+#include "temper/backend/cpu.hpp"
 #include "temper/core/layer.hpp"
 #include "temper/core/memory.hpp"
 #include "temper/optimizer/optimizer.hpp"
@@ -18,10 +18,11 @@ using namespace temper;
 template <class R>
 struct OneParameter {
   using B = Cpu<double>;
+  static constexpr Index scratch_bytes = 1 << 16;
   Threads stream{1};
-  Arena arena = Arena::imaginary();
-  Context<B> ctx{stream, arena, 1, Execution::running};
   Memory<B> memory{Execution::running};
+  Arena arena{memory.allocate<std::byte, 1>(Holder::scratch, {scratch_bytes}).data, scratch_bytes};
+  Context<B> ctx{stream, arena, 1, Execution::running};
   const R rule;
   Parameter<B> p;
   typename R::template State<B> state;

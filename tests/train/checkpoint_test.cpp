@@ -64,6 +64,11 @@ TEST_CASE("checkpoint: a run that is resumed reaches the bits of one that went o
   continues_bit_for_bit(AdamW{});
   continues_bit_for_bit(Sgd{.momentum = 0.9});
   continues_bit_for_bit(Sgd{});
+  continues_bit_for_bit(Lion{});
+  continues_bit_for_bit(Adafactor{});
+  continues_bit_for_bit(AdamW8bit{.smallest = 40});  // below it: the norm's 32 elements and some of LoRA's
+  continues_bit_for_bit(Muon{});
+  continues_bit_for_bit(AnyOptimizer<AdamW, Muon>{Muon{}});
 }
 
 TEST_CASE("checkpoint: both files matter") {
@@ -96,6 +101,15 @@ TEST_CASE("checkpoint: one of another rank, adapter or optimizer is refused") {
   CHECK(other.code == "checkpoint.state");
   CHECK(other.fault == Fault::data);
   CHECK(Run<Sgd>(Sgd{}).load(folder).code == "checkpoint.state");
+
+  // The same names and sizes, but numbers where codes are wanted.
+  ScratchFolder coded;
+  Run<AdamW8bit> codes(AdamW8bit{.smallest = 1});
+  codes.save(coded);
+  std::string optimizer = content_of(coded / "optimizer.safetensors");
+  for (std::size_t at; (at = optimizer.find("\"U8\"")) != std::string::npos;) optimizer.replace(at, 4, "\"I8\"");
+  coded.write("optimizer.safetensors", optimizer);
+  CHECK(codes.load(coded).code == "checkpoint.state");
 
   ScratchFolder momentum;
   Run<Sgd> sgd(Sgd{.momentum = 0.9});

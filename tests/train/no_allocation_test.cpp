@@ -82,8 +82,8 @@ long allocations_of(Call&& call) {
 }
 
 // Three steps and an evaluation. The first step has the smallest micro-batches: what it did not see was still planned.
-template <class A>
-void check_steps(const A& adapter, int threads) {
+template <class A, class R = AdamW>
+void check_steps(const A& adapter, int threads, const R& rule = {}) {
   CAPTURE(threads);
   const GoldenBatch golden("llama3");
   std::vector<PackedRows> batches;
@@ -91,7 +91,6 @@ void check_steps(const A& adapter, int threads) {
     batches.push_back(golden.packed(begin, end));
   auto model = open_decoder<Cpu<float>>(golden_models / "llama3", adapter);
   const CausalLm objective{.label_smoothing = 0.1};
-  const AdamW rule;
   const PlannedShapes shapes{.training = {shape_of(golden.packed(0, 4).host()), shape_of(golden.packed(4, 8).host())},
                              .evaluating = {shape_of(golden.packed(0, 4).host())}};
   const SessionOptions options{.threads = threads};
@@ -139,4 +138,10 @@ TEST_CASE("no allocation: with LoRA, steps allocate nothing after the first") {
 
 TEST_CASE("no allocation: with full fine-tuning, steps allocate nothing after the first") {
   for (const int threads : {1, 2}) check_steps(Full{}, threads);
+}
+
+TEST_CASE("no allocation: whatever the optimizer, updates allocate nothing after the first") {
+  using Any = AnyOptimizer<Adafactor, AdamW8bit, Lion, Muon, Sgd>;
+  for (const Any& rule : {Any{Adafactor{}}, Any{AdamW8bit{.smallest = 64}}, Any{Lion{}}, Any{Muon{}}, Any{Sgd{}}})
+    check_steps(Full{}, 2, rule);
 }

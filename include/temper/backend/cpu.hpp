@@ -2,6 +2,8 @@
 // The CPU backend, whole: memory and every operation.
 #pragma once
 #include "temper/backend/cpu/activation.hpp"
+#include "temper/backend/cpu/adafactor.hpp"
+#include "temper/backend/cpu/adamw_8bit.hpp"
 #include "temper/backend/cpu/attention.hpp"
 #include "temper/backend/cpu/embedding.hpp"
 #include "temper/backend/cpu/head.hpp"

@@ -40,4 +40,20 @@ struct SgdStep {
   bool first = false;
 };
 
+// One Lion step (Chen et al. 2023): 'beta1' mixes the direction, 'beta2' the mean that is remembered.
+struct LionStep {
+  double learning_rate, beta1, beta2, weight_decay;
+};
+
+// One Adafactor step with its rate given from outside: 'fresh' is the share of the new squares, 'epsilon' is added to
+// each of them, and an update longer than 'largest' (root mean square) is shortened to it.
+struct AdafactorStep {
+  double learning_rate, fresh, epsilon, largest, weight_decay;
+};
+
+// p(G) = a I + b G + c G^2: one factor of the quintic a x + b x^3 + c x^5 for which G = x x^T.
+struct Quintic {
+  double a, b, c;
+};
+
 }  // namespace temper

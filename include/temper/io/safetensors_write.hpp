@@ -32,11 +32,19 @@ struct TensorToWrite {
   std::vector<Index> shape;
   std::span<const std::byte> bytes;  // in the stored type already, or
   FloatSource floats;                // to be rounded to it
+  std::string_view codes{};          // the type's name where an element is a byte that is no number: U8
+
+  std::size_t element_bytes() const { return codes.empty() ? bytes_of(element) : 1; }
+  std::string_view type() const { return codes.empty() ? name_of(element) : codes; }
 };
 
 inline TensorToWrite tensor_of_bytes(std::string name, Element element, std::vector<Index> shape,
                                      std::span<const std::byte> bytes) {
   return {std::move(name), element, std::move(shape), bytes, nullptr};
+}
+
+inline TensorToWrite tensor_of_codes(std::string name, std::vector<Index> shape, std::span<const std::uint8_t> codes) {
+  return {std::move(name), Element::f32, std::move(shape), std::as_bytes(codes), nullptr, "U8"};
 }
 
 // 'values' must live until the file is written.
@@ -67,7 +75,7 @@ class SafetensorsWriter {
   SafetensorsWriter(std::span<const TensorToWrite> tensors, const std::map<std::string, std::string>& metadata) {
     for (const TensorToWrite& tensor : tensors) entries_.push_back(checked(tensor));
     std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
-      const int widths = order_of(b.tensor->element) - order_of(a.tensor->element);
+      const int widths = order_of(*b.tensor) - order_of(*a.tensor);
       return widths != 0 ? widths < 0 : a.tensor->name < b.tensor->name;
     });
     std::vector<std::string_view> names;
@@ -93,9 +101,14 @@ class SafetensorsWriter {
   }
 
  private:
-  // The library sorts by its enumeration of types, in which F16 < BF16 < F32 < F64.
-  static int order_of(Element element) {
-    return element == Element::f64 ? 3 : element == Element::f32 ? 2 : element == Element::bf16 ? 1 : 0;
+  // The library sorts by its enumeration of types, in which U8 < F16 < BF16 < F32 < F64.
+  static int order_of(const TensorToWrite& tensor) {
+    const Element element = tensor.element;
+    return !tensor.codes.empty()      ? -1
+           : element == Element::f64  ? 3
+           : element == Element::f32  ? 2
+           : element == Element::bf16 ? 1
+                                      : 0;
   }
 
   static Entry checked(const TensorToWrite& tensor) {
@@ -112,10 +125,10 @@ class SafetensorsWriter {
               shown_shape(tensor.shape), max_tensor_elements);
       elements *= many;
     }
-    const std::size_t bytes = elements * bytes_of(tensor.element);
+    const std::size_t bytes = elements * tensor.element_bytes();
     require(tensor.floats || tensor.bytes.size() == bytes, Fault::usage, "safetensors.size",
             "tensor '{}' has {} bytes but shape [{}] of {} needs {}; expected them equal", name, tensor.bytes.size(),
-            shown_shape(tensor.shape), name_of(tensor.element), bytes);
+            shown_shape(tensor.shape), tensor.type(), bytes);
     return {&tensor, elements, bytes};
   }
 
@@ -128,7 +141,7 @@ class SafetensorsWriter {
               "the tensors to be written have more than {} bytes; expected fewer", max_tensor_elements * 8);
       if (header_.size() > 1) header_ += ',';
       header_ += fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", to_text(tensor->name),
-                             name_of(tensor->element), shown_shape(tensor->shape, ","), end, end + bytes);
+                             tensor->type(), shown_shape(tensor->shape, ","), end, end + bytes);
       end += bytes;
     }
     header_ += '}';

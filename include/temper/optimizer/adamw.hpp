@@ -25,17 +25,21 @@ struct AdamW {
 
   // [update]
   template <class B>
-  void update(Context<B>& ctx, Parameter<B>& p, State<B>& state, StepInfo step) const {
+  AdamWStep step_of(const Parameter<B>& p, StepInfo step) const {
     const auto t = static_cast<double>(step.number + 1);
+    return {.learning_rate = step.rate * p.rate_scale,
+            .beta1 = beta1,
+            .beta2 = beta2,
+            .epsilon = epsilon,
+            .weight_decay = p.is_matrix() ? weight_decay : 0,
+            .correction1 = 1 - std::pow(beta1, t),
+            .correction2 = 1 - std::pow(beta2, t)};
+  }
+
+  template <class B>
+  void update(Context<B>& ctx, Parameter<B>& p, State<B>& state, StepInfo step) const {
     adamw(ctx, flat(p.value), View<B, const typename B::Activation, 1>(flat(p.gradient)), state.first, state.second,
-          AdamWStep{.learning_rate = step.rate * p.rate_scale,
-                    .beta1 = beta1,
-                    .beta2 = beta2,
-                    .epsilon = epsilon,
-                    .weight_decay = p.is_matrix() ? weight_decay : 0,
-                    .correction1 = 1 - std::pow(beta1, t),
-                    .correction2 = 1 - std::pow(beta2, t)},
-          step.gradient_scale);
+          step_of(p, step), step.gradient_scale);
   }
   // [/update]
 };

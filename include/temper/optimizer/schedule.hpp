@@ -33,15 +33,26 @@ struct Constant {
   double operator()(Step step) const { return peak * warmup_share(step, warmup); }
 };
 
+// A schedule that falls: the warm-up, and 'after' it.
+template <class After>
+double after_warmup(double peak, Step warmup, Step step, After after) {
+  return step < warmup ? peak * warmup_share(step, warmup) : after();
+}
+
+// The share of a fall over 'length' steps that 'step' of them have done.
+inline double share_done(Step step, Step length) {
+  return static_cast<double>(step) / static_cast<double>(std::max<Step>(1, length));
+}
+
 // From the peak to zero in a line; 'floor' lies under it.
 struct Linear {
   double peak = 1e-4;
   Step warmup = 0, total = 0;
   double floor = 0;
   double operator()(Step step) const {
-    if (step < warmup) return peak * warmup_share(step, warmup);
-    const double left = static_cast<double>(total - step) / static_cast<double>(std::max<Step>(1, total - warmup));
-    return std::max(floor, peak * std::max(0.0, left));
+    return after_warmup(peak, warmup, step, [&] {
+      return std::max(floor, peak * std::max(0.0, share_done(total - step, total - warmup)));
+    });
   }
 };
 
@@ -51,11 +62,11 @@ struct Cosine {
   Step warmup = 0, total = 0;
   double floor = 0;
   double operator()(Step step) const {
-    if (step < warmup) return peak * warmup_share(step, warmup);
-    const double done = static_cast<double>(step - warmup) / static_cast<double>(std::max<Step>(1, total - warmup));
-    const double share = 0.5 * (1 + std::cos(std::numbers::pi * 0.5 * 2 * done));
-    const double lowest = floor / peak;
-    return peak * std::max(0.0, above_floor(share, lowest));
+    return after_warmup(peak, warmup, step, [&] {
+      const double done = share_done(step - warmup, total - warmup);
+      const double share = 0.5 * (1 + std::cos(std::numbers::pi * 0.5 * 2 * done));
+      return peak * std::max(0.0, above_floor(share, floor / peak));
+    });
   }
 };
 
@@ -65,13 +76,12 @@ struct WarmupStableDecay {
   Step warmup = 0, total = 0;
   double floor = 0;
   double operator()(Step step) const {
-    if (step < warmup) return peak * warmup_share(step, warmup);
-    const Step decay = total / 10, stable = total - warmup - decay;
-    if (step < warmup + stable) return peak;
-    if (step >= warmup + stable + decay) return floor;
-    const double done = static_cast<double>(step - warmup - stable) / static_cast<double>(std::max<Step>(1, decay));
-    const double lowest = floor / peak;
-    return peak * std::max(0.0, above_floor(1 - done, lowest));
+    return after_warmup(peak, warmup, step, [&] {
+      const Step decay = total / 10, fall = total - decay;
+      if (step < fall) return peak;
+      if (step >= fall + decay) return floor;
+      return peak * std::max(0.0, above_floor(1 - share_done(step - fall, decay), floor / peak));
+    });
   }
 };
 

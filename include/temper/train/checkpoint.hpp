@@ -4,8 +4,11 @@
 // What surrounds it
 // - hashes, progress, retention - belongs to the program.
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "temper/adapter/peft.hpp"
@@ -21,7 +24,11 @@ void save_state(Session<B, R>& session, M& model, const std::filesystem::path& f
   model.visit([&](auto& p) {
     parameters.push_back(tensor_of_view<B>(p.name, p.shape, flat(p.value)));
     session.states()[next++].visit([&](std::string_view part, auto tensor) {
-      states.push_back(tensor_of_view<B>(p.name + "." + std::string(part), {tensor.size()}, tensor));
+      std::string name = p.name + "." + std::string(part);
+      if constexpr (std::is_same_v<decltype(tensor), View<B, std::uint8_t, 1>>)
+        states.push_back(tensor_of_codes(std::move(name), {tensor.size()}, {tensor.data, tensor.bytes()}));
+      else
+        states.push_back(tensor_of_view<B>(std::move(name), {tensor.size()}, tensor));
     });
   });
   write_safetensors(folder / "parameters.safetensors", parameters);
@@ -45,8 +52,15 @@ void load_state(Session<B, R>& session, M& model, const std::filesystem::path& f
               "{}: no tensor '{}' of {} elements; "
               "expected the state of this optimizer; the checkpoint belongs to another recipe",
               states.string(), name, tensor.size());
-      values = widen<typename B::Activation>(*stored);
-      B::upload(session.context().stream(), tensor.data, values.data(), tensor.bytes());
+      if constexpr (std::is_same_v<decltype(tensor), View<B, std::uint8_t, 1>>) {
+        require(stored->dtype == "U8", Fault::data, "checkpoint.state",
+                "{}: tensor '{}' has type {}; expected U8; the checkpoint belongs to another recipe", states.string(),
+                name, stored->dtype);
+        B::upload(session.context().stream(), tensor.data, stored->bytes.data(), tensor.bytes());
+      } else {
+        values = widen<typename B::Activation>(*stored);
+        B::upload(session.context().stream(), tensor.data, values.data(), tensor.bytes());
+      }
       ++found;
     });
   });

@@ -28,6 +28,21 @@ struct PlannedShapes {
   std::vector<BatchShape> training, evaluating;
 };
 
+// The update's own scratch, where it is more than a micro-batch's: nothing is kept then.
+template <class Stream, class M, class R>
+void plan_update(Plan& plan, Stream& stream, M& model, const R& optimizer) {
+  using B = typename M::Backend;
+  Memory<B> memory(Execution::planning);
+  Arena arena = Arena::imaginary();
+  Context<B> ctx(stream, arena, 0, Execution::planning);
+  model.visit([&](auto& p) {
+    auto state = optimizer.state(memory, p);
+    optimizer.update(ctx, p, state, {});
+  });
+  plan.of(Holder::optimizer) += memory.bytes()[static_cast<std::size_t>(Holder::optimizer)];
+  if (arena.peak() > plan.arena_bytes()) plan.of(Holder::scratch) = arena.peak() - plan.of(Holder::kept_activations);
+}
+
 template <class M, class O, class R>
 Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedShapes& shapes,
                SessionOptions options = {}) {
@@ -37,9 +52,6 @@ Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedSh
   typename B::Stream stream(options.threads);
   Plan plan{.bytes = model.bytes(), .trained_elements = trained_elements(model)};
 
-  Memory<B> memory(Execution::planning);
-  model.visit([&](auto& p) { (void)optimizer.state(memory, p); });
-  plan.of(Holder::optimizer) += memory.bytes()[static_cast<std::size_t>(Holder::optimizer)];
   plan.of(Holder::workspace) += stream.bytes();
 
   BatchStaging<B> staging;
@@ -59,6 +71,7 @@ Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedSh
   };
   for (const BatchShape& shape : shapes.training) run(shape, Mode::training);
   for (const BatchShape& shape : shapes.evaluating) run(shape, Mode::evaluating);
+  plan_update(plan, stream, model, optimizer);
   return plan;
 }
 

@@ -86,6 +86,28 @@ TEST_CASE("adamw: bits depend on neither threads nor place") {
   CHECK(same_bits(v, v2));
 }
 
+TEST_CASE("averaged_gradient: without momentum the gradient, with it the mean, ahead of it for Nesterov") {
+  Workbench<double> bench;
+  const auto g = bench.vector(100, 1), mean = bench.vector(100, 2), before = bench.clone(mean), y = bench.unset(100);
+  averaged_gradient(bench.ctx, y, g, {}, 0, Momentum::classical, 2);
+  for (Index i = 0; i < 100; ++i) CHECK(y(i) == 2 * g(i));
+  averaged_gradient(bench.ctx, y, g, mean, 0.75, Momentum::classical, 2);
+  for (Index i = 0; i < 100; ++i) CHECK(y(i) == doctest::Approx(0.75 * before(i) + 0.25 * 2 * g(i)).epsilon(1e-12));
+  averaged_gradient(bench.ctx, y, g, mean, 0.75, Momentum::nesterov, 2);
+  for (Index i = 0; i < 100; ++i) CHECK(y(i) == doctest::Approx(0.75 * mean(i) + 0.25 * 2 * g(i)).epsilon(1e-12));
+}
+
+TEST_CASE("blend and combine: sums of multiples, and of the identity") {
+  Workbench<double> bench;
+  const auto x = bench.matrix(9, 9, 1), y = bench.matrix(9, 9, 2), before = bench.clone(y);
+  blend(bench.ctx, flat(y), 0.5, flat(x), -2);
+  for (Index i = 0; i < 81; ++i) CHECK(y.data[i] == doctest::Approx(0.5 * before.data[i] - 2 * x.data[i]));
+  const auto again = bench.clone(y);
+  combine(bench.ctx, y, x, {3, 4, 5});
+  for (Index i = 0; i < 9; ++i)
+    for (Index j = 0; j < 9; ++j) CHECK(y(i, j) == doctest::Approx((i == j ? 3 : 0) + 4 * x(i, j) + 5 * again(i, j)));
+}
+
 TEST_CASE("sum_of_squares: accurate, and the same bits for any threads") {
   Workbench<float> one(1), three(3);
   const auto x = one.vector(100'003, 1);
@@ -121,7 +143,16 @@ TEST_CASE("update: planning answers without memory") {
   zero(plan.ctx, x);
   adamw(plan.ctx, x, x, x, x, adamw_step(1), 1);
   sgd(plan.ctx, x, x, x, {0.1, 0.9, 0}, 1);
-  CHECK(plan.ctx.operations().size() == 5);
+  lion(plan.ctx, x, x, x, {0.1, 0.9, 0.99, 0}, 1);
+  averaged_gradient(plan.ctx, x, x, {}, 0, Momentum::classical, 1);
+  blend(plan.ctx, x, 1, x, 1);
+  const auto square = keep<float>(plan.ctx, 30, 30);
+  combine(plan.ctx, square, square, {1, 2, 3});
+  CHECK(plan.ctx.operations().size() == 9);
+  CHECK_THROWS_AS(lion(plan.ctx, x, x, x.slice(0, 10), {0.1, 0.9, 0.99, 0}, 1), Error);
+  CHECK_THROWS_AS(averaged_gradient(plan.ctx, x, x, {}, 0.9, Momentum::classical, 1), Error);
+  CHECK_THROWS_AS(blend(plan.ctx, x, 1, x.slice(0, 10), 1), Error);
+  CHECK_THROWS_AS(combine(plan.ctx, square.slice(0, 10), square, {1, 2, 3}), Error);
   CHECK_THROWS_AS(adamw(plan.ctx, x, x, x.slice(0, 10), x, adamw_step(1), 1), Error);
   CHECK_THROWS_AS(sgd(plan.ctx, x, x, {}, {0.1, 0.9, 0}, 1), Error);
 }

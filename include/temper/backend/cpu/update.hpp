@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The arithmetic of optimizers, and what clipping needs. Orders of operations follow torch.optim.AdamW and
-// torch.optim.SGD for single tensors; gradient_scale multiplies the gradient first.
+// The arithmetic of optimizers, element by element, and what clipping needs. Orders of operations follow
+// torch.optim.AdamW, SGD and Muon for single tensors; gradient_scale multiplies the gradient first.
 #pragma once
 #include <atomic>
 
@@ -79,6 +79,86 @@ void sgd(Context<Cpu<Real>>& ctx, OutVector<Real> value, InVector<Real> gradient
   });
 }
 
+// d = beta1 m + (1 - beta1) g;  m = beta2 m + (1 - beta2) g;  p = (1 - lr wd) p - lr sign(d)
+template <class Real>
+void lion(Context<Cpu<Real>>& ctx, OutVector<Real> value, InVector<Real> gradient, OutVector<Real> mean, LionStep step,
+          double gradient_scale) {
+  require(gradient.shape == value.shape && mean.shape == value.shape, Fault::usage, "lion.shape",
+          "lion: value has {} elements, gradient {} and mean {}; expected equal", value.size(), gradient.size(),
+          mean.size());
+  ctx.run("lion", {8 * static_cast<double>(value.size()), 5 * bytes_of_all(gradient)}, [&] {
+    const Real scale = static_cast<Real>(gradient_scale), rate = static_cast<Real>(step.learning_rate);
+    const Real kept = static_cast<Real>(1 - step.learning_rate * step.weight_decay);
+    const Real old_way = static_cast<Real>(step.beta1), new_way = static_cast<Real>(1 - step.beta1);
+    const Real old_mean = static_cast<Real>(step.beta2), new_mean = static_cast<Real>(1 - step.beta2);
+    over_elements(ctx, value.size(), [=](Index begin, Index end) {
+      Real *p = value.data, *m = mean.data;
+      const Real* g = gradient.data;
+      for (Index i = begin; i < end; ++i) {
+        const Real scaled = g[i] * scale, way = multiply_add(new_way, scaled, m[i] * old_way);
+        const Real sign = static_cast<Real>(way > 0) - static_cast<Real>(way < 0);
+        p[i] = multiply_add(-rate, sign, p[i] * kept);
+        m[i] = multiply_add(new_mean, scaled, m[i] * old_mean);
+      }
+    });
+  });
+}
+
+// mean += (1 - mu)(g - mean);  y = mean, or g + mu (mean - g) for Nesterov. Without momentum y = g and there is no
+// mean.
+template <class Real>
+void averaged_gradient(Context<Cpu<Real>>& ctx, OutVector<Real> y, InVector<Real> gradient, OutVector<Real> mean,
+                       double momentum, Momentum kind, double gradient_scale) {
+  const bool has_mean = momentum != 0;
+  require(gradient.shape == y.shape && (!has_mean || mean.shape == y.shape), Fault::usage, "averaged_gradient.shape",
+          "averaged_gradient: result has {} elements, gradient {} and mean {}; expected equal", y.size(),
+          gradient.size(), mean.size());
+  const double size = static_cast<double>(y.size());
+  ctx.run("averaged_gradient", {5 * size, (has_mean ? 4 : 2) * bytes_of_all(gradient)}, [&] {
+    const Real scale = static_cast<Real>(gradient_scale), fresh = static_cast<Real>(1 - momentum);
+    const Real ahead = kind == Momentum::nesterov ? static_cast<Real>(momentum) : Real(1);
+    over_elements(ctx, y.size(), [=](Index begin, Index end) {
+      const Real* g = gradient.data;
+      for (Index i = begin; i < end; ++i) {
+        const Real scaled = g[i] * scale;
+        Real moved = scaled;
+        if (has_mean) moved = mean.data[i] = multiply_add(fresh, scaled - mean.data[i], mean.data[i]);
+        y.data[i] = multiply_add(ahead, moved - scaled, scaled);
+      }
+    });
+  });
+}
+
+// y = kept y + rate x
+template <class Real>
+void blend(Context<Cpu<Real>>& ctx, OutVector<Real> y, double kept, InVector<Real> x, double rate) {
+  require(x.shape == y.shape, Fault::usage, "blend.shape", "blend: y has {} elements and x {}; expected equal",
+          y.size(), x.size());
+  ctx.run("blend", {3 * static_cast<double>(y.size()), 3 * bytes_of_all(x)}, [&] {
+    over_elements(ctx, y.size(),
+                  [to = y.data, from = x.data, old = static_cast<Real>(kept), fresh = static_cast<Real>(rate)](
+                      Index begin, Index end) {
+                    for (Index i = begin; i < end; ++i) to[i] = multiply_add(fresh, from[i], to[i] * old);
+                  });
+  });
+}
+
+// y = a I + b x + c y, of square matrices
+template <class Real>
+void combine(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InMatrix<Real> x, Quintic factor) {
+  require(x.shape == y.shape && x.rows() == x.cols(), Fault::usage, "combine.shape",
+          "combine: y is [{}, {}] and x is [{}, {}]; expected equal squares", y.rows(), y.cols(), x.rows(), x.cols());
+  ctx.run("combine", {3 * static_cast<double>(y.size()), 3 * bytes_of_all(x)}, [&] {
+    const Real a = static_cast<Real>(factor.a), b = static_cast<Real>(factor.b), c = static_cast<Real>(factor.c);
+    over_rows(ctx, y.rows(), y.cols(), [&](Index t) {
+      Real* to = y.data + t * y.cols();
+      const Real* from = x.data + t * x.cols();
+      for (Index j = 0; j < y.cols(); ++j) to[j] = multiply_add(b, from[j], to[j] * c);
+      to[t] += a;
+    });
+  });
+}
+
 // The sum of x^2 on the host; 0 while planning. Blocks of 4096 elements are summed each in its fixed tree, then in
 // order.
 template <class Real>
@@ -100,10 +180,11 @@ double sum_of_squares(Context<Cpu<Real>>& ctx, InVector<Real> x) {
   return total;
 }
 
-template <class Real>
-void zero(Context<Cpu<Real>>& ctx, OutVector<Real> x) {
+// Elements of any type: an optimizer's state may be codes.
+template <class Real, class T>
+void zero(Context<Cpu<Real>>& ctx, View<Cpu<Real>, T, 1> x) {
   ctx.run("zero", {0, bytes_of_all(x)}, [&] {
-    over_elements(ctx, x.size(), [to = x.data](Index begin, Index end) { std::fill(to + begin, to + end, Real(0)); });
+    over_elements(ctx, x.size(), [to = x.data](Index begin, Index end) { std::fill(to + begin, to + end, T(0)); });
   });
 }
 
