@@ -2,6 +2,8 @@
 // The one header of a training loop: models, adapters, objectives, optimizers, the step, and the CPU backend. Text
 // (temper/data/tokenizer.hpp, rows.hpp) needs PCRE2 and utf8proc and is included by itself.
 #pragma once
+#include "temper/adapter/dora.hpp"
+#include "temper/adapter/frozen.hpp"
 #include "temper/adapter/full.hpp"
 #include "temper/adapter/lora.hpp"
 #include "temper/adapter/merge.hpp"

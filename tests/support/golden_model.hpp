@@ -124,7 +124,7 @@ std::vector<typename M::Backend::Activation> logits_of(M& model, const PackedRow
 
 template <class M>
 std::string peft_name_of(const M& model, const std::string& name) {
-  if constexpr (requires { model.adapter().modules_to_save; })
+  if constexpr (requires { peft_name(model.adapter(), name); })
     return peft_name(model.adapter(), name);
   else
     return name;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// LoRA adapters as PEFT's folders: adapter_config.json and adapter_model.safetensors, in and out. Loading is a
+// LoRA and DoRA adapters as PEFT's folders: adapter_config.json and adapter_model.safetensors, in and out. Loading is a
 // bijection: every tensor of the file finds its parameter and every parameter its tensor.
 #pragma once
 #include <filesystem>
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "temper/adapter/lora.hpp"
+#include "temper/adapter/dora.hpp"
 #include "temper/io/json_fields.hpp"
 #include "temper/model/folder.hpp"
 
@@ -21,12 +21,26 @@ inline std::string_view name_of(Bias bias) {
   return bias == Bias::none ? "none" : bias == Bias::all ? "all" : "lora_only";
 }
 
-// What adapter_config.json says, checked; words that change the arithmetic and are not known here are refused.
-inline Lora<> read_peft_config(const Json& json, const std::string& path) {
+inline std::filesystem::path peft_config_path(const std::filesystem::path& folder) {
+  return folder / "adapter_config.json";
+}
+
+enum class PeftKind { lora, dora, other };
+
+inline PeftKind peft_kind(const std::filesystem::path& folder) {
+  const std::string path = peft_config_path(folder).string();
+  const Json json = read_json(path);
+  const JsonSource source{path};
+  if (require_string(json, "peft_type", source) != "LORA") return PeftKind::other;
+  return find_boolean(json, "use_dora", source).value_or(false) ? PeftKind::dora : PeftKind::lora;
+}
+
+// What LoRA and DoRA have in common.
+inline Lora<> read_low_rank_settings(const Json& json, const std::string& path) {
   const JsonSource source{path};
   const std::string type = require_string(json, "peft_type", source);
   require(type == "LORA", Fault::data, "peft.type", "{}: peft_type is {}; expected LORA", path, type);
-  for (const char* flag : {"use_dora", "fan_in_fan_out", "use_qalora", "lora_bias"})
+  for (const char* flag : {"fan_in_fan_out", "use_qalora", "lora_bias"})
     require(!find_boolean(json, flag, source).value_or(false), Fault::data, "peft.unknown",
             "{}: {} is true, which is not known here; expected false", path, flag);
   for (const char* pattern : {"rank_pattern", "alpha_pattern", "layers_to_transform", "exclude_modules",
@@ -70,9 +84,25 @@ inline Lora<> read_peft_config(const Json& json, const std::string& path) {
   return lora;
 }
 
+// What adapter_config.json says, checked; words that change the arithmetic and are not known here are refused.
+inline Lora<> read_peft_config(const Json& json, const std::string& path) {
+  Lora<> lora = read_low_rank_settings(json, path);
+  require(!find_boolean(json, "use_dora", JsonSource{path}).value_or(false), Fault::data, "peft.unknown",
+          "{}: use_dora is true, which LoRA does not know; expected false; read it as DoRA", path);
+  return lora;
+}
 inline Lora<> read_peft_config(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "adapter_config.json";
-  return read_peft_config(read_json(path), path.string());
+  return read_peft_config(read_json(peft_config_path(folder)), peft_config_path(folder).string());
+}
+
+inline Dora<> read_peft_dora(const Json& json, const std::string& path) {
+  Lora<> lora = read_low_rank_settings(json, path);
+  require(find_boolean(json, "use_dora", JsonSource{path}).value_or(false), Fault::data, "peft.unknown",
+          "{}: use_dora is false; expected true; read it as LoRA", path);
+  return {std::move(lora)};
+}
+inline Dora<> read_peft_dora(const std::filesystem::path& folder) {
+  return read_peft_dora(read_json(peft_config_path(folder)), peft_config_path(folder).string());
 }
 
 template <class Storage>
@@ -106,6 +136,12 @@ Json peft_config(const Lora<Storage>& lora, const std::string& base) {
           {"use_dora", false},
           {"use_rslora", lora.rank_stabilized}};
 }
+template <class Storage>
+Json peft_config(const Dora<Storage>& dora, const std::string& base) {
+  Json config = peft_config(dora.lora, base);
+  config["use_dora"] = true;
+  return config;
+}
 
 // PEFT wraps a projection that it adapts, so a bias that is trained there is known under base_layer.
 template <class Storage>
@@ -117,11 +153,15 @@ std::string peft_name(const Lora<Storage>& lora, const std::string& name) {
   }
   return peft_prefix + name;
 }
+template <class Storage>
+std::string peft_name(const Dora<Storage>& dora, const std::string& name) {
+  return peft_name(dora.lora, name);
+}
 
 // 'folder' is one that a NewFolder builds.
-template <class B, class Storage>
-void save_peft(Decoder<B, Lora<Storage>>& model, const std::string& base, const std::filesystem::path& folder) {
-  write_file_atomically(folder / "adapter_config.json", peft_config(model.adapter(), base).dump(2) + "\n");
+template <class B, class A>
+void save_peft(Decoder<B, A>& model, const std::string& base, const std::filesystem::path& folder) {
+  write_file_atomically(peft_config_path(folder), peft_config(model.adapter(), base).dump(2) + "\n");
   std::vector<TensorToWrite> tensors;
   model.visit([&](const auto& p) {
     tensors.push_back(tensor_of_view<B>(peft_name(model.adapter(), p.name), p.shape, flat(p.value)));
@@ -160,8 +200,8 @@ void load_parameters(M& model, const SafetensorsFile& file, const std::string& s
           shown, missing.empty() ? "none" : missing.substr(0, 600), unused.empty() ? "none" : unused.substr(0, 600));
 }
 
-template <class B, class Storage>
-void load_peft(Decoder<B, Lora<Storage>>& model, const std::filesystem::path& folder) {
+template <class B, class A>
+void load_peft(Decoder<B, A>& model, const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "adapter_model.safetensors";
   const SafetensorsFile file(path);
   load_parameters(model, file, path.string(),

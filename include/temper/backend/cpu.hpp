@@ -3,6 +3,7 @@
 #pragma once
 #include "temper/backend/cpu/activation.hpp"
 #include "temper/backend/cpu/attention.hpp"
+#include "temper/backend/cpu/dora.hpp"
 #include "temper/backend/cpu/embedding.hpp"
 #include "temper/backend/cpu/head.hpp"
 #include "temper/backend/cpu/linear.hpp"

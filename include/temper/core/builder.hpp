@@ -70,6 +70,7 @@ class Builder {
       : memory_(memory), stream_(stream), source_(source), seed_(seed), initializer_range_(initializer_range) {}
 
   Memory<B>& memory() const { return memory_; }
+  typename B::Stream& stream() const { return stream_; }
   bool has(std::string_view name) const { return source_ && source_->find(name).has_value(); }
 
   // A weight matrix that is only read: the source's own bytes, in the source's own format.

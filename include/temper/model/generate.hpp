@@ -104,6 +104,7 @@ class Generator {
   void next_logits(Context<B>& ctx, std::span<const TokenId> tokens, Index past) {
     const auto scope = ctx.scope();
     const auto keeping = ctx.keeping();
+    ctx.set_position(0, past);
     const std::array<Index, 2> starts = {0, std::ssize(tokens)};
     TokenBatch<B> batch = upload_batch(ctx, staging_, model_.config(), HostBatch{tokens, {}, {}, starts}, past);
     batch.cache = &cache_;

@@ -169,6 +169,7 @@ template <class B, class R, class M, class O>
 Loss evaluate(Session<B, R>& session, M& model, const O& objective, const HostBatch& batch) {
   Context<B>& ctx = session.context();
   ctx.set_mode(Mode::evaluating);
+  ctx.set_position(session.step, 0);
   const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, 1);
   if (!std::isfinite(loss.sum)) fail_not_finite(session, model, batch);
   return loss;
