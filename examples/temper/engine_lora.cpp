@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 
+#include "adapter_settings.hpp"
 #include "engine_of.hpp"
 
 namespace temper_cli {
@@ -30,7 +31,7 @@ Json comparable_targets(const std::vector<std::string>& names) {
 
 }  // namespace
 
-std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe) {
+temper::Lora<> lora_settings(const Recipe& recipe) {
   temper::Lora<> lora{.rank = recipe.integer("adapter.rank"),
                       .alpha = recipe.number("adapter.alpha"),
                       .dropout = recipe.number("adapter.dropout"),
@@ -39,8 +40,12 @@ std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe) {
                       .bias = bias_of(recipe),
                       .modules_to_save = recipe.texts("adapter.modules_to_save")};
   if (recipe.has("adapter.lora_plus_ratio")) lora.lora_plus_ratio = recipe.number("adapter.lora_plus_ratio");
+  return lora;
+}
+
+std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe) {
   return with_optimizer(recipe, [&]<class R>(R optimizer) -> std::unique_ptr<Engine> {
-    return std::make_unique<EngineOf<temper::Lora<>, R>>(recipe, lora, std::move(optimizer));
+    return std::make_unique<EngineOf<temper::Lora<>, R>>(recipe, lora_settings(recipe), std::move(optimizer));
   });
 }
 
@@ -49,13 +54,15 @@ void settle_adapter(Recipe& recipe) {
   const std::filesystem::path from = recipe.path("adapter.from");
   temper::require(std::filesystem::exists(from / "adapter_config.json"), temper::Fault::data, "adapter.from",
                   "{}: has no adapter_config.json; expected a PEFT adapter's folder", temper::shown_path(from));
-  const temper::Lora<> lora = temper::read_peft_config(from);
   const auto agree = [&](KeyPath key, const Json& said, const Json& wanted, const Json& settled) {
     if (!recipe.given(key)) return recipe.settle(key, settled);
     if (said != wanted)
       recipe.refuse(key, fmt::format("is {} but {} has {}; expected them to agree", said.dump(),
                                      temper::shown_path(from / "adapter_config.json"), wanted.dump()));
   };
+  const bool dora = temper::peft_kind(from) == temper::PeftKind::dora;
+  agree("adapter.method", recipe.value("adapter.method"), dora ? "dora" : "lora", dora ? "dora" : "lora");
+  const temper::Lora<> lora = dora ? temper::read_peft_dora(from).lora : temper::read_peft_config(from);
   agree("adapter.rank", recipe.integer("adapter.rank"), lora.rank, lora.rank);
   agree("adapter.alpha", recipe.number("adapter.alpha"), lora.alpha, lora.alpha);
   agree("adapter.rslora", recipe.boolean("adapter.rslora"), lora.rank_stabilized, lora.rank_stabilized);
@@ -67,7 +74,9 @@ void settle_adapter(Recipe& recipe) {
 }
 
 std::unique_ptr<Engine> open_engine(const Recipe& recipe) {
-  return recipe.is("adapter.method", "full") ? open_full_engine(recipe) : open_lora_engine(recipe);
+  if (recipe.is("adapter.method", "full")) return open_full_engine(recipe);
+  if (recipe.is("adapter.method", "dora")) return open_dora_engine(recipe);
+  return open_lora_engine(recipe);
 }
 
 void require_model_folder(const std::filesystem::path& folder) {

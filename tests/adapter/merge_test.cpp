@@ -88,7 +88,8 @@ TEST_CASE("merge: DoRA's rows are brought to their magnitudes, and its magnitude
   CHECK(largest < 5e-6);
   CHECK(changed > 0.1);
 
-  auto tensors = tensors_of(SafetensorsFile(recorded / "adapter_model.safetensors"));
+  const SafetensorsFile file(recorded / "adapter_model.safetensors");
+  auto tensors = tensors_of(file);
   std::erase_if(tensors, [](const TensorToWrite& t) { return contains(t.name, "0.mlp.up_proj.lora_magnitude"); });
   ScratchFolder adapter, refused;
   adapter.write("adapter_config.json", content_of(recorded / "adapter_config.json"));
