@@ -64,4 +64,9 @@ TEST_CASE("decoder: logits and gradients are those of PEFT, DoRA") {
   matches_recorded<Cpu<float>>("llama3", read_peft_dora(folder), folder, 1e-6);
 }
 
+TEST_CASE("decoder: logits and gradients are those of PEFT, prompt tuning") {
+  const auto folder = golden_models / "llama3/adapter_prompt";
+  matches_recorded<Cpu<float>>("llama3", read_peft_prompt(folder), folder, 1e-6);
+}
+
 }  // namespace decoder_test

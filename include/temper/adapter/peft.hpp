@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// LoRA and DoRA adapters as PEFT's folders: adapter_config.json and adapter_model.safetensors, in and out. Loading is a
-// bijection: every tensor of the file finds its parameter and every parameter its tensor.
+// LoRA, DoRA and prompt tuning as PEFT's folders: adapter_config.json and adapter_model.safetensors, in and out.
+// Loading is a bijection: every tensor of the file finds its parameter and every parameter its tensor.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "temper/adapter/dora.hpp"
+#include "temper/adapter/prompt.hpp"
 #include "temper/io/json_fields.hpp"
 #include "temper/model/folder.hpp"
 
@@ -25,13 +26,15 @@ inline std::filesystem::path peft_config_path(const std::filesystem::path& folde
   return folder / "adapter_config.json";
 }
 
-enum class PeftKind { lora, dora, other };
+enum class PeftKind { lora, dora, prompt, other };
 
 inline PeftKind peft_kind(const std::filesystem::path& folder) {
   const std::string path = peft_config_path(folder).string();
   const Json json = read_json(path);
   const JsonSource source{path};
-  if (require_string(json, "peft_type", source) != "LORA") return PeftKind::other;
+  const std::string type = require_string(json, "peft_type", source);
+  if (type == "PROMPT_TUNING") return PeftKind::prompt;
+  if (type != "LORA") return PeftKind::other;
   return find_boolean(json, "use_dora", source).value_or(false) ? PeftKind::dora : PeftKind::lora;
 }
 
@@ -105,6 +108,19 @@ inline Dora<> read_peft_dora(const std::filesystem::path& folder) {
   return read_peft_dora(read_json(peft_config_path(folder)), peft_config_path(folder).string());
 }
 
+inline PromptTuning read_peft_prompt(const Json& json, const std::string& path) {
+  const JsonSource source{path};
+  const std::string type = require_string(json, "peft_type", source);
+  require(type == "PROMPT_TUNING", Fault::data, "peft.type", "{}: peft_type is {}; expected PROMPT_TUNING", path, type);
+  if (const auto parts = json.find("num_transformer_submodules"); parts != json.end() && !parts->is_null())
+    require(*parts == 1, Fault::data, "peft.unknown",
+            "{}: num_transformer_submodules is {}; expected 1, a decoder alone", path, shown_json(*parts));
+  return {.virtual_tokens = require_integer(json, "num_virtual_tokens", source, 1, 65536)};
+}
+inline PromptTuning read_peft_prompt(const std::filesystem::path& folder) {
+  return read_peft_prompt(read_json(peft_config_path(folder)), peft_config_path(folder).string());
+}
+
 template <class Storage>
 Json peft_config(const Lora<Storage>& lora, const std::string& base) {
   Json targets = Json::array();
@@ -143,6 +159,30 @@ Json peft_config(const Dora<Storage>& dora, const std::string& base) {
   return config;
 }
 
+// How the states began is over when they are saved: PEFT would want the text's tokenizer for anything but RANDOM.
+inline Json peft_config(const PromptTuning& prompt, const std::string& base, const Config& config) {
+  return {{"auto_mapping", nullptr},
+          {"base_model_name_or_path", base},
+          {"inference_mode", true},
+          {"modules_to_save", nullptr},
+          {"num_attention_heads", config.heads},
+          {"num_layers", config.layers},
+          {"num_transformer_submodules", 1},
+          {"num_virtual_tokens", prompt.virtual_tokens},
+          {"peft_type", "PROMPT_TUNING"},
+          {"prompt_tuning_init", "RANDOM"},
+          {"prompt_tuning_init_text", nullptr},
+          {"revision", nullptr},
+          {"task_type", "CAUSAL_LM"},
+          {"token_dim", config.width},
+          {"tokenizer_kwargs", nullptr},
+          {"tokenizer_name_or_path", nullptr}};
+}
+template <class A>
+Json peft_config(const A& adapter, const std::string& base, const Config&) {
+  return peft_config(adapter, base);
+}
+
 // PEFT wraps a projection that it adapts, so a bias that is trained there is known under base_layer.
 template <class Storage>
 std::string peft_name(const Lora<Storage>& lora, const std::string& name) {
@@ -158,10 +198,12 @@ std::string peft_name(const Dora<Storage>& dora, const std::string& name) {
   return peft_name(dora.lora, name);
 }
 
+inline std::string peft_name(const PromptTuning&, const std::string& name) { return name; }
+
 // 'folder' is one that a NewFolder builds.
 template <class B, class A>
 void save_peft(Decoder<B, A>& model, const std::string& base, const std::filesystem::path& folder) {
-  write_file_atomically(peft_config_path(folder), peft_config(model.adapter(), base).dump(2) + "\n");
+  write_file_atomically(peft_config_path(folder), peft_config(model.adapter(), base, model.config()).dump(2) + "\n");
   std::vector<TensorToWrite> tensors;
   model.visit([&](const auto& p) {
     tensors.push_back(tensor_of_view<B>(peft_name(model.adapter(), p.name), p.shape, flat(p.value)));

@@ -79,7 +79,8 @@ class Session {
       states_.push_back(optimizer.state(memory_, p));
       states_.back().visit([&](std::string_view, auto tensor) { zero(context_, tensor); });
     });
-    staging_.reserve(plan.most_tokens, plan.most_documents, model.config().head_width);
+    staging_.reserve(plan.most_tokens + plan.most_documents * prefix_of(model), plan.most_documents,
+                     model.config().head_width);
     bytes_ = model.bytes();
     for (std::size_t h = 0; h < bytes_.size(); ++h) bytes_[h] += memory_.bytes()[h];
     bytes_[static_cast<std::size_t>(Holder::workspace)] += stream_.bytes();
@@ -139,7 +140,7 @@ template <class B, class R, class M>
   const auto scope = ctx.scope();
   const auto keeping = ctx.keeping();
   try {
-    const TokenBatch<B> batch = upload_batch(ctx, session.staging(), model.config(), host);
+    const TokenBatch<B> batch = upload_batch_of(ctx, session.staging(), model, host);
     const auto hidden = scratch<typename B::Activation>(ctx, batch.size(), model.config().width);
     model.forward(ctx, batch, hidden, model.saved());
   } catch (...) {
