@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A model being trained, whatever its adapter and optimizer: what the loops around it need, and no more. The products
-// of adapter and optimizer are compiled in engine_lora.cpp, engine_dora.cpp and engine_full.cpp, so that everything
-// else is compiled once.
+// of adapter and optimizer are compiled in a file for each adapter, engine_lora.cpp and its neighbours, so that
+// everything else is compiled once.
 #pragma once
 #include <filesystem>
 #include <memory>
@@ -48,6 +48,7 @@ class Engine {
 std::unique_ptr<Engine> open_engine(const Recipe& recipe);
 std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe);
 std::unique_ptr<Engine> open_dora_engine(const Recipe& recipe);
+std::unique_ptr<Engine> open_prompt_engine(const Recipe& recipe);
 std::unique_ptr<Engine> open_full_engine(const Recipe& recipe);
 
 // Where the recipe goes on from an adapter: takes from its configuration what the recipe does not say, and refuses what

@@ -60,8 +60,14 @@ void settle_adapter(Recipe& recipe) {
       recipe.refuse(key, fmt::format("is {} but {} has {}; expected them to agree", said.dump(),
                                      temper::shown_path(from / "adapter_config.json"), wanted.dump()));
   };
-  const bool dora = temper::peft_kind(from) == temper::PeftKind::dora;
-  agree("adapter.method", recipe.value("adapter.method"), dora ? "dora" : "lora", dora ? "dora" : "lora");
+  const temper::PeftKind kind = temper::peft_kind(from);
+  const bool dora = kind == temper::PeftKind::dora, prompt = kind == temper::PeftKind::prompt;
+  const Json method = prompt ? "prompt" : dora ? "dora" : "lora";
+  agree("adapter.method", recipe.value("adapter.method"), method, method);
+  if (prompt) {
+    const Index places = temper::read_peft_prompt(from).virtual_tokens;
+    return agree("adapter.virtual_tokens", recipe.integer("adapter.virtual_tokens"), places, places);
+  }
   const temper::Lora<> lora = dora ? temper::read_peft_dora(from).lora : temper::read_peft_config(from);
   agree("adapter.rank", recipe.integer("adapter.rank"), lora.rank, lora.rank);
   agree("adapter.alpha", recipe.number("adapter.alpha"), lora.alpha, lora.alpha);
@@ -76,6 +82,7 @@ void settle_adapter(Recipe& recipe) {
 std::unique_ptr<Engine> open_engine(const Recipe& recipe) {
   if (recipe.is("adapter.method", "full")) return open_full_engine(recipe);
   if (recipe.is("adapter.method", "dora")) return open_dora_engine(recipe);
+  if (recipe.is("adapter.method", "prompt")) return open_prompt_engine(recipe);
   return open_lora_engine(recipe);
 }
 

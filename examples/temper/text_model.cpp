@@ -44,7 +44,10 @@ std::unique_ptr<TextModel> open_text_model(const fs::path& model, const fs::path
                   "{}: no such folder; expected a PEFT adapter's folder", temper::shown_path(adapter));
   temper::require(fs::exists(adapter / "adapter_config.json"), temper::Fault::data, "generate.adapter",
                   "{}: has no adapter_config.json; expected a PEFT adapter's folder", temper::shown_path(adapter));
-  if (temper::peft_kind(adapter) == temper::PeftKind::dora)
+  const temper::PeftKind kind = temper::peft_kind(adapter);
+  if (kind == temper::PeftKind::prompt)
+    return std::make_unique<TextModelOf<temper::PromptTuning>>(model, temper::read_peft_prompt(adapter), adapter);
+  if (kind == temper::PeftKind::dora)
     return std::make_unique<TextModelOf<temper::Dora<>>>(model, temper::read_peft_dora(adapter), adapter);
   return std::make_unique<TextModelOf<temper::Lora<>>>(model, temper::read_peft_config(adapter), adapter);
 }
