@@ -132,6 +132,35 @@ TEST_CASE("dora: norms are measured by the first micro-batch of a step and used 
     if (operation.name == "dora_norms") CHECK(operation.calls == 2);
 }
 
+TEST_CASE("dora: generation measures once a text, and says what reading everything again would") {
+  const auto recorded = golden_models / "llama3/adapter_dora";
+  auto model = open_decoder<Cpu<float>>(golden_models / "llama3", read_peft_dora(recorded));
+  load_peft(model, recorded);
+  std::vector<TokenId> text = {1, 5, 9};
+  Generator generator(model, 3 + 6);
+  for (const TokenId token : generator(text, {.max_new_tokens = 6})) {
+    PackedRows rows;
+    rows.add(text, std::vector<int>(text.size(), 1));
+    const auto logits = logits_of(model, rows);
+    const auto last = logits.end() - model.config().vocabulary;
+    CHECK(token == static_cast<TokenId>(std::max_element(last, logits.end()) - last));
+    text.push_back(token);
+  }
+}
+
+TEST_CASE("dora: evaluation after an update sees the weights that the update left") {
+  const GoldenBatch golden("llama3");
+  const PackedRows batch = golden.packed(0, 2);
+  const CausalLm objective;
+  const AdamW rule;
+  auto model = open_decoder<Cpu<float>>(golden_models / "llama3", Dora<>{{.rank = 3}});
+  Trainee trainee(model, objective, rule, shape_of(batch.host()));
+  for (Step k = 0; k < 3; ++k) trainee.step(k, {batch, batch}, 1e-2, 1);
+  const double after = evaluate(trainee.session, model, objective, batch.host()).sum;
+  Trainee fresh(model, objective, rule, shape_of(batch.host()));
+  CHECK(evaluate(fresh.session, model, objective, batch.host()).sum == after);
+}
+
 TEST_CASE("dora: a row of zeros stays one, and nothing is divided by zero") {
   LayerBench<double> bench;
   auto layer = made(bench, {.rank = 2}, {4, 3});
