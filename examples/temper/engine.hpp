@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A model being trained, whatever its adapter and optimizer: what the loops around it need, and no more. Each
-// adapter is compiled in a file of its own, engine_lora.cpp and engine_full.cpp, so that everything else is compiled
-// once.
+// A model being trained, whatever its adapter and optimizer: what the loops around it need, and no more. Each adapter is
+// compiled in a file of its own, engine_lora.cpp and its neighbours, so that everything else is compiled once.
 #pragma once
 #include <filesystem>
 #include <memory>
@@ -47,6 +46,8 @@ class Engine {
 
 std::unique_ptr<Engine> open_engine(const Recipe& recipe);
 std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe);
+std::unique_ptr<Engine> open_dora_engine(const Recipe& recipe);
+std::unique_ptr<Engine> open_prompt_engine(const Recipe& recipe);
 std::unique_ptr<Engine> open_full_engine(const Recipe& recipe);
 
 // Where the recipe goes on from an adapter: takes from its configuration what the recipe does not say, and refuses what

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 
+#include "adapter_settings.hpp"
 #include "engine_of.hpp"
 
 namespace temper_cli {
@@ -30,7 +31,7 @@ Json comparable_targets(const std::vector<std::string>& names) {
 
 }  // namespace
 
-std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe) {
+temper::Lora<> lora_settings(const Recipe& recipe) {
   temper::Lora<> lora{.rank = recipe.integer("adapter.rank"),
                       .alpha = recipe.number("adapter.alpha"),
                       .dropout = recipe.number("adapter.dropout"),
@@ -39,7 +40,11 @@ std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe) {
                       .bias = bias_of(recipe),
                       .modules_to_save = recipe.texts("adapter.modules_to_save")};
   if (recipe.has("adapter.lora_plus_ratio")) lora.lora_plus_ratio = recipe.number("adapter.lora_plus_ratio");
-  return std::make_unique<EngineOf<temper::Lora<>>>(recipe, std::move(lora));
+  return lora;
+}
+
+std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe) {
+  return std::make_unique<EngineOf<temper::Lora<>>>(recipe, lora_settings(recipe));
 }
 
 void settle_adapter(Recipe& recipe) {
@@ -47,13 +52,21 @@ void settle_adapter(Recipe& recipe) {
   const std::filesystem::path from = recipe.path("adapter.from");
   temper::require(std::filesystem::exists(from / "adapter_config.json"), temper::Fault::data, "adapter.from",
                   "{}: has no adapter_config.json; expected a PEFT adapter's folder", temper::shown_path(from));
-  const temper::Lora<> lora = temper::read_peft_config(from);
   const auto agree = [&](KeyPath key, const Json& said, const Json& wanted, const Json& settled) {
     if (!recipe.given(key)) return recipe.settle(key, settled);
     if (said != wanted)
       recipe.refuse(key, fmt::format("is {} but {} has {}; expected them to agree", said.dump(),
                                      temper::shown_path(from / "adapter_config.json"), wanted.dump()));
   };
+  const temper::PeftKind kind = temper::peft_kind(from);
+  const bool dora = kind == temper::PeftKind::dora, prompt = kind == temper::PeftKind::prompt;
+  const Json method = prompt ? "prompt" : dora ? "dora" : "lora";
+  agree("adapter.method", recipe.value("adapter.method"), method, method);
+  if (prompt) {
+    const Index places = temper::read_peft_prompt(from).virtual_tokens;
+    return agree("adapter.virtual_tokens", recipe.integer("adapter.virtual_tokens"), places, places);
+  }
+  const temper::Lora<> lora = dora ? temper::read_peft_dora(from).lora : temper::read_peft_config(from);
   agree("adapter.rank", recipe.integer("adapter.rank"), lora.rank, lora.rank);
   agree("adapter.alpha", recipe.number("adapter.alpha"), lora.alpha, lora.alpha);
   agree("adapter.rslora", recipe.boolean("adapter.rslora"), lora.rank_stabilized, lora.rank_stabilized);
@@ -65,7 +78,10 @@ void settle_adapter(Recipe& recipe) {
 }
 
 std::unique_ptr<Engine> open_engine(const Recipe& recipe) {
-  return recipe.is("adapter.method", "full") ? open_full_engine(recipe) : open_lora_engine(recipe);
+  if (recipe.is("adapter.method", "full")) return open_full_engine(recipe);
+  if (recipe.is("adapter.method", "dora")) return open_dora_engine(recipe);
+  if (recipe.is("adapter.method", "prompt")) return open_prompt_engine(recipe);
+  return open_lora_engine(recipe);
 }
 
 void require_model_folder(const std::filesystem::path& folder) {

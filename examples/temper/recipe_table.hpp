@@ -56,8 +56,8 @@ inline constexpr std::array keys = {
     Key{"teacher", Kind::path, "null", any_value, "", "", "", "distillation: the model that is imitated"},
     Key{"reward_model", Kind::path, "null", any_value, "", "", "", "ppo: the model that scores answers"},
 
-    Key{"adapter.method", Kind::word, "\"lora\"", any_value, "lora full", "dora prompt qlora", "",
-        "what is trained: low-rank adapters, or the whole model"},
+    Key{"adapter.method", Kind::word, "\"lora\"", any_value, "lora dora prompt full", "qlora", "",
+        "what is trained: low-rank adapters, with magnitudes or without, states before the text, or the whole model"},
     Key{"adapter.rank", Kind::integer, "16", one_or_more, "", "", "", "rank of the update"},
     Key{"adapter.alpha", Kind::number, "32", above_zero, "", "", "", "scale: the update counts alpha / rank"},
     Key{"adapter.dropout", Kind::number, "0.0", below_one, "", "", "", "share of the adapter's inputs set to zero"},

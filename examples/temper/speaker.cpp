@@ -5,42 +5,22 @@
 
 #include "calendar.hpp"
 #include "engine.hpp"
-#include "temper/adapter/peft.hpp"
-#include "temper/backend/cpu.hpp"
+#include "temper/data/chat_template.hpp"
 #include "temper/data/stream_decoder.hpp"
-#include "temper/model/folder.hpp"
-#include "temper/model/generate.hpp"
+#include "text_model.hpp"
 
 namespace temper_cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Without an adapter the same decoder serves: a new LoRA is its base, bit for bit, so one projection gets the smallest.
-temper::Lora<> adapter_of(const GenerateOptions& options) {
-  if (options.adapter.empty()) return {.rank = 1, .targets = {"model.layers.0.self_attn.q_proj"}};
-  temper::require(fs::exists(options.adapter), temper::Fault::usage, "generate.adapter",
-                  "{}: no such folder; expected a PEFT adapter's folder", temper::shown_path(options.adapter));
-  temper::require(fs::exists(fs::path(options.adapter) / "adapter_config.json"), temper::Fault::data,
-                  "generate.adapter", "{}: has no adapter_config.json; expected a PEFT adapter's folder",
-                  temper::shown_path(options.adapter));
-  return temper::read_peft_config(options.adapter);
-}
-
 class CpuSpeaker : public Speaker {
-  using B = temper::Cpu<float>;
-  using Model = temper::Decoder<B, temper::Lora<>>;
-
  public:
   explicit CpuSpeaker(const GenerateOptions& options)
       : options_(options),
         tokenizer_(temper::Tokenizer::open(options.model)),
-        chat_(tokenizer_.chat_template().value_or(std::string(temper::fallback_chat_template))) {
-    const temper::Config config = temper::open_config(options.model);
-    auto weights = std::make_shared<temper::FolderWeights>(options.model);
-    weights->refuse_non_finite();
-    model_ = std::make_unique<Model>(config, adapter_of(options), std::move(weights));
-    if (!options.adapter.empty()) temper::load_peft(*model_, options.adapter);
+        chat_(tokenizer_.chat_template().value_or(std::string(temper::fallback_chat_template))),
+        model_(open_text_model(options.model, options.adapter)) {
     const auto set = [this](const char* name, const std::optional<std::string>& token) {
       if (token) context_.special_tokens[name] = *token;
     };
@@ -66,7 +46,6 @@ class CpuSpeaker : public Speaker {
   Answer speak(const std::vector<temper::TokenId>& prompt, const std::function<void(const std::string&)>& on_text) {
     const auto start = std::chrono::steady_clock::now();
     const Index capacity = std::ssize(prompt) + options_.max_new_tokens;
-    temper::Generator<Model> generator(*model_, capacity, options_.threads.value_or(0));
     const temper::Sampling sampling{.max_new_tokens = options_.max_new_tokens,
                                     .temperature = options_.temperature,
                                     .top_p = options_.top_p,
@@ -80,7 +59,8 @@ class CpuSpeaker : public Speaker {
       if (on_text) on_text(piece);
     };
     const std::vector<temper::TokenId> tokens =
-        generator(prompt, sampling, [&](temper::TokenId token) { add(decoder.push(token)); });
+        model_->generate(prompt, capacity, options_.threads.value_or(0), sampling,
+                         [&](temper::TokenId token) { add(decoder.push(token)); });
     add(decoder.finish());
     answer.prompt_tokens = prompt.size();
     answer.tokens = tokens.size();
@@ -93,7 +73,7 @@ class CpuSpeaker : public Speaker {
   temper::Tokenizer tokenizer_;
   temper::ChatTemplate chat_;
   temper::TemplateContext context_;
-  std::unique_ptr<Model> model_;
+  std::unique_ptr<TextModel> model_;
 };
 
 }  // namespace

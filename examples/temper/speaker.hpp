@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A model that answers: weights, adapter, tokenizer and template together. The decoder is compiled in speaker.cpp.
+// A model that answers: weights, adapter, tokenizer and template together. The decoders are compiled in text_model.cpp.
 #pragma once
 #include <functional>
 #include <memory>

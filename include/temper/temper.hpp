@@ -2,10 +2,13 @@
 // The one header of a training loop: models, adapters, objectives, optimizers, the step, and the CPU backend. Text
 // (temper/data/tokenizer.hpp, rows.hpp) needs PCRE2 and utf8proc and is included by itself.
 #pragma once
+#include "temper/adapter/dora.hpp"
+#include "temper/adapter/frozen.hpp"
 #include "temper/adapter/full.hpp"
 #include "temper/adapter/lora.hpp"
 #include "temper/adapter/merge.hpp"
 #include "temper/adapter/peft.hpp"
+#include "temper/adapter/prompt.hpp"
 #include "temper/backend/cpu.hpp"
 #include "temper/core/version.hpp"
 #include "temper/data/micro_batch.hpp"

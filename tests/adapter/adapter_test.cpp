@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include "temper/adapter/dora.hpp"
+#include "temper/adapter/frozen.hpp"
 #include "temper/adapter/full.hpp"
 #include "temper/adapter/lora.hpp"
 #include "temper/backend/cpu.hpp"
@@ -11,22 +13,6 @@
 namespace adapter_test {
 
 using namespace temper;
-
-// Nothing is trained.
-struct Frozen {
-  template <class B>
-  struct Linear {
-    struct Saved {};
-    FrozenLinear<B> base;
-    void forward(Context<B>& ctx, In<B> x, Out<B> y, Saved&) { base.forward(ctx, x, y); }
-    void backward(Context<B>& ctx, In<B> dy, Out<B> dx, Saved&) { base.backward(ctx, dy, dx); }
-    void visit(auto&&) {}
-  };
-  template <class B>
-  Linear<B> linear(Builder<B>& build, std::string_view path, LinearShape shape) const {
-    return {build.frozen(path, shape)};
-  }
-};
 
 struct WithoutVisit {
   template <class B>
@@ -45,7 +31,7 @@ struct TrainsNorms : Frozen {
 
 TEST_CASE("adapter: aggregates with a linear layer are adapters, of every backend") {
   static_assert(Adapter<Frozen, Cpu<float>> && Adapter<Frozen, Cpu<double>>);
-  static_assert(Adapter<Full, Cpu<float>> && Adapter<Lora<>, Cpu<double>>);
+  static_assert(Adapter<Full, Cpu<float>> && Adapter<Lora<>, Cpu<double>> && Adapter<Dora<>, Cpu<float>>);
   static_assert(check_adapter<Frozen, Cpu<float>>() && check_adapter<Full, Cpu<float>>() &&
                 check_adapter<Lora<>, Cpu<double>>());
   static_assert(!Adapter<WithoutVisit, Cpu<float>> && !Adapter<int, Cpu<float>>);

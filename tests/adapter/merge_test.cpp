@@ -71,6 +71,34 @@ TEST_CASE("merge: rank-stabilised, targeted, trained biases and saved modules ar
   }
 }
 
+TEST_CASE("merge: DoRA's rows are brought to their magnitudes, and its magnitudes must be there") {
+  ScratchFolder merged;
+  const auto base = golden_models / "llama3", recorded = base / "adapter_dora";
+  merge_adapter(base, recorded, merged.path());
+  auto with = open_decoder<Cpu<float>>(base, read_peft_dora(recorded));
+  load_peft(with, recorded);
+  Model after = alone(merged.path()), before = alone(base);
+  double largest = 0, changed = 0;
+  const GoldenBatch golden("llama3");
+  for (std::size_t d = 0; d < golden.expected; ++d) {
+    const auto expected = logits_of(with, golden.rows[d]);
+    largest = std::max(largest, relative_error<float>(logits_of(after, golden.rows[d]), expected));
+    changed = std::max(changed, relative_error<float>(logits_of(before, golden.rows[d]), expected));
+  }
+  CHECK(largest < 5e-6);
+  CHECK(changed > 0.1);
+
+  const SafetensorsFile file(recorded / "adapter_model.safetensors");
+  auto tensors = tensors_of(file);
+  std::erase_if(tensors, [](const TensorToWrite& t) { return contains(t.name, "0.mlp.up_proj.lora_magnitude"); });
+  ScratchFolder adapter, refused;
+  adapter.write("adapter_config.json", content_of(recorded / "adapter_config.json"));
+  write_safetensors(adapter / "adapter_model.safetensors", tensors);
+  const Thrown lacking = thrown_by([&] { merge_adapter(base, adapter.path(), refused.path()); });
+  CHECK(lacking.code == "merge.shape");
+  CHECK(contains(lacking.message, "lora_magnitude_vector"));
+}
+
 TEST_CASE("merge: a tied model whose head was trained is tied no longer") {
   ScratchFolder adapter, merged;
   const auto base = golden_models / "qwen2";
@@ -175,7 +203,7 @@ TEST_CASE("merge: an adapter of another model is refused") {
   };
   CHECK(merge("llama2", "llama3/adapter").code == "merge.shape");
   CHECK(merge("llama2", "qwen2/adapter_bias_all").fault == Fault::data);
-  CHECK(merge("llama2", "llama3/adapter_dora").code == "peft.unknown");
+  CHECK(merge("llama2", "llama3/adapter_dora").code == "merge.shape");
   CHECK(merge("llama2", "llama3/adapter_prompt").code == "peft.type");
 }
 

@@ -116,6 +116,68 @@ TEST_CASE("peft: written, read and written again, an adapter has the same bytes"
   }
 }
 
+TEST_CASE("peft: DoRA is read and written as PEFT does") {
+  const auto recorded = golden_models / "llama3/adapter_dora";
+  CHECK(peft_kind(recorded) == PeftKind::dora);
+  CHECK(peft_kind(golden_models / "llama3/adapter") == PeftKind::lora);
+  CHECK(peft_kind(golden_models / "llama3/adapter_prompt") == PeftKind::prompt);
+  CHECK(thrown_by([] { read_peft_dora(golden_models / "llama3/adapter"); }).code == "peft.unknown");
+  const Dora<> dora = read_peft_dora(recorded);
+  auto model = open_decoder<Cpu<float>>(golden_models / "llama3", dora);
+  load_peft(model, recorded);
+  ScratchFolder written;
+  save(model, written);
+  const SafetensorsFile theirs(recorded / "adapter_model.safetensors"), ours(written / "adapter_model.safetensors");
+  CHECK(ours.tensors().size() == theirs.tensors().size());
+  for (const TensorInfo& tensor : theirs.tensors()) {
+    CAPTURE(tensor.name);
+    const TensorInfo* mine = ours.find(tensor.name);
+    REQUIRE(mine);
+    CHECK(mine->shape == tensor.shape);
+    CHECK(widen(*mine) == widen(tensor));
+  }
+  const Json config = read_json(recorded / "adapter_config.json");
+  const Json written_config = peft_config(dora, "llama3");
+  for (const auto& [key, value] : written_config.items()) {
+    const std::string shown_key = key;
+    CAPTURE(shown_key);
+    CHECK(value == config[key]);
+  }
+}
+
+TEST_CASE("peft: prompt tuning is read and written as PEFT does") {
+  const auto recorded = golden_models / "llama3/adapter_prompt";
+  const PromptTuning prompt = read_peft_prompt(recorded);
+  CHECK(prompt.virtual_tokens == 5);
+  CHECK(thrown_by([] { read_peft_prompt(golden_models / "llama3/adapter"); }).code == "peft.type");
+  auto model = open_decoder<Cpu<float>>(golden_models / "llama3", prompt);
+  load_peft(model, recorded);
+  ScratchFolder written;
+  save(model, written);
+  const SafetensorsFile theirs(recorded / "adapter_model.safetensors"), ours(written / "adapter_model.safetensors");
+  REQUIRE(ours.tensors().size() == 1);
+  const TensorInfo* mine = ours.find("prompt_embeddings");
+  REQUIRE(mine);
+  CHECK(mine->shape == std::vector<Index>{5, 32});
+  CHECK(widen(*mine) == widen(*theirs.find("prompt_embeddings")));
+  const Json config = read_json(recorded / "adapter_config.json"), own = read_json(written / "adapter_config.json");
+  for (const auto& [key, value] : own.items()) {
+    const std::string shown_key = key;
+    CAPTURE(shown_key);
+    if (key != "base_model_name_or_path") CHECK(value == config[key]);
+  }
+  Json changed = config;
+  const auto code = [&] { return thrown_by([&] { read_peft_prompt(changed, "adapter_config.json"); }).code; };
+  changed["num_transformer_submodules"] = 2;
+  CHECK(code() == "peft.unknown");
+  changed.erase("num_transformer_submodules");
+  CHECK(code() == "none");
+  for (const Json& wrong : {Json(0), Json(-1), Json("5"), Json(nullptr), Json(1 << 20)}) {
+    changed["num_virtual_tokens"] = wrong;
+    CHECK(code() != "none");
+  }
+}
+
 TEST_CASE("peft: adapters of another kind are refused, naming the key") {
   const auto dora = thrown_by([] { read_peft_config(golden_models / "llama3/adapter_dora"); });
   CHECK(contains(dora.message, "use_dora"));

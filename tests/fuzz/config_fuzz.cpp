@@ -26,6 +26,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const temper::Lora<> lora = temper::read_peft_config(json, "fuzz");
       if (lora.rank < 1 || !(lora.dropout >= 0 && lora.dropout < 1)) std::abort();
     });
+    attempt([&] {
+      if (temper::read_peft_dora(json, "fuzz").lora.rank < 1) std::abort();
+    });
+    attempt([&] {
+      if (temper::read_peft_prompt(json, "fuzz").virtual_tokens < 1) std::abort();
+    });
   });
   return 0;
 }

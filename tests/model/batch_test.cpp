@@ -60,6 +60,31 @@ TEST_CASE("batch: documents become spans, positions from 0, and rows of what is 
   CHECK(batch.spans(1).key_end == 5);
 }
 
+TEST_CASE("batch: with a prefix, so many places stand before each document, without token or target") {
+  Workbench<double> bench;
+  BatchStaging<B> staging;
+  const Rows rows;
+  const auto batch = upload_batch(bench.ctx, staging, small_config(), rows.host(), 0, 2);
+  CHECK(batch.prefix == 2);
+  CHECK(batch.size() == 9);
+  CHECK(list(batch.positions) == std::vector<std::int32_t>{0, 1, 2, 3, 4, 0, 1, 2, 3});
+  CHECK(list(batch.tokens.slice(2, 5)) == std::vector<TokenId>{1, 2, 3});
+  CHECK(list(batch.tokens.slice(7, 9)) == std::vector<TokenId>{4, 5});
+  CHECK(list(batch.rows) == std::vector<std::int32_t>{3, 7});
+  CHECK(list(batch.targets) == std::vector<TokenId>{3, 5});
+  CHECK(batch.cosines.size() == 5 * 2);
+  REQUIRE(batch.spans.size() == 2);
+  CHECK(batch.spans(0).query_begin == 0);
+  CHECK(batch.spans(0).key_end == 5);
+  CHECK(batch.spans(1).query_begin == 5);
+  CHECK(batch.spans(1).query_end == 9);
+  CHECK(batch.spans(1).key_begin == 5);
+  // What continues a document has it behind already.
+  const auto more = upload_batch(bench.ctx, staging, small_config(), rows.host(), 5, 2);
+  CHECK(more.prefix == 0);
+  CHECK(more.size() == 5);
+}
+
 TEST_CASE("batch: the rotary table has a row for each position of the longest document") {
   Workbench<double> bench;
   BatchStaging<B> staging;

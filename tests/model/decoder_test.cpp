@@ -14,11 +14,7 @@ void matches_recorded(const std::string& family, A adapter, const std::filesyste
   CAPTURE(family);
   CAPTURE(expected_folder.string());
   auto model = open_decoder<B>(golden_models / family, adapter);
-  bool lora = false;
-  if constexpr (std::is_same_v<A, Lora<>>) {
-    load_peft(model, expected_folder);
-    lora = true;
-  }
+  if constexpr (!std::is_same_v<A, Full>) load_peft(model, expected_folder);
   const SafetensorsFile expected(expected_folder / "expected.safetensors");
   const GoldenBatch golden(family);
   const PackedRows batch = golden.packed(0, golden.expected);
@@ -31,7 +27,7 @@ void matches_recorded(const std::string& family, A adapter, const std::filesyste
 
   std::size_t seen = 0;
   model.visit([&](auto& p) {
-    const std::string name = lora ? peft_name_of(model, p.name) : p.name;
+    const std::string name = peft_name_of(model, p.name);
     CAPTURE(name);
     const TensorInfo* gradient = expected.find("gradient." + name);
     REQUIRE(gradient);
@@ -61,6 +57,16 @@ TEST_CASE("decoder: logits and gradients of every family are those of PEFT, LoRA
     const auto folder = golden_models / family / "adapter";
     matches_recorded<Cpu<float>>(family, read_peft_config(folder), folder, 1e-6);
   }
+}
+
+TEST_CASE("decoder: logits and gradients are those of PEFT, DoRA") {
+  const auto folder = golden_models / "llama3/adapter_dora";
+  matches_recorded<Cpu<float>>("llama3", read_peft_dora(folder), folder, 1e-6);
+}
+
+TEST_CASE("decoder: logits and gradients are those of PEFT, prompt tuning") {
+  const auto folder = golden_models / "llama3/adapter_prompt";
+  matches_recorded<Cpu<float>>("llama3", read_peft_prompt(folder), folder, 1e-6);
 }
 
 }  // namespace decoder_test

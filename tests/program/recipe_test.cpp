@@ -190,7 +190,7 @@ TEST_CASE("recipe: keys that need each other") {
 TEST_CASE("recipe: words of the contract that are not built say so") {
   TinyRun tiny;
   tiny.recipe["task"] = "dpo";
-  tiny.recipe["adapter"]["method"] = "dora";
+  tiny.recipe["adapter"]["method"] = "qlora";
   tiny.recipe["quantization"] = {{"type", "nf4"}};
   tiny.recipe["training"].update(Json{{"precision", "bf16"}, {"recompute", "blocks"}});
   tiny.recipe["device"] = "cuda";

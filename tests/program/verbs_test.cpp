@@ -132,7 +132,11 @@ TEST_CASE("eval: a recipe, and a run, whose last evaluation it repeats") {
 }
 
 TEST_CASE("generate and merge: a merged model answers as the adapter does") {
+  std::string method;
+  SUBCASE("lora") { method = "lora"; }
+  SUBCASE("dora") { method = "dora"; }
   TinyRun tiny;
+  tiny.recipe["adapter"]["method"] = method;
   tiny.recipe["training"]["epochs"] = 8;
   REQUIRE(run_program({"train", tiny.write_recipe().string()}).code == 0);
   const std::string model = (tiny / "model").string(), adapter = (tiny / "run" / "adapter").string(),
@@ -155,6 +159,30 @@ TEST_CASE("generate and merge: a merged model answers as the adapter does") {
   };
   CHECK(text({"--model", merged}) == text({"--model", model, "--adapter", adapter}));
   CHECK(run_program({"generate", "--model", (tiny / "absent").string(), "--prompt", "x"}).code == 2);
+}
+
+TEST_CASE("train, eval, generate: a tuned prompt lowers the loss, is small, and goes on from where it was") {
+  TinyRun tiny;
+  tiny.recipe["adapter"] = {{"method", "prompt"}, {"virtual_tokens", 4}};
+  tiny.recipe["data"]["validation"] = (tiny / "train.jsonl").string();
+  tiny.recipe["training"].update(Json{{"epochs", 8}, {"learning_rate", 0.1}});
+  const std::string recipe = tiny.write_recipe().string(), adapter = (tiny / "run" / "adapter").string();
+  const Finished before = run_program({"eval", recipe, "--json"});
+  REQUIRE(before.code == 0);
+  const Finished trained = run_program({"train", recipe});
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  const Finished after = run_program({"eval", (tiny / "run").string(), "--json"});
+  CHECK(after.json()["validation/loss"] < before.json()["validation/loss"]);
+  CHECK(fs::file_size(fs::path(adapter) / "adapter_model.safetensors") < 1'000'000);
+  CHECK(run_program({"generate", "--model", (tiny / "model").string(), "--adapter", adapter, "--prompt", "Colour 3?",
+                     "--max-new-tokens", "4", "--json"})
+            .code == 0);
+  // Its number of places is the folder's, and another is refused.
+  const std::string from = "adapter.from=" + adapter;
+  CHECK(run_program({"plan", recipe, "--set", from}).code == 0);
+  CHECK(run_program({"plan", recipe, "--set", from, "--set", "adapter.virtual_tokens=5"}).code == 2);
+  CHECK(run_program({"plan", recipe, "--set", from, "--set", "adapter.method=lora"}).code == 2);
 }
 
 TEST_CASE("inspect: tensors of files and folders, and tokens of a file") {

@@ -114,17 +114,20 @@ std::vector<typename M::Backend::Activation> logits_of(M& model, const PackedRow
   Context<B> ctx(stream, arena, 0, Execution::running);
   ctx.set_mode(Mode::evaluating);
   BatchStaging<B> staging;
-  const TokenBatch<B> batch = upload_batch(ctx, staging, model.config(), rows.host());
+  const TokenBatch<B> batch = upload_batch_of(ctx, staging, model, rows.host());
   const auto hidden = scratch<Act>(ctx, batch.size(), model.config().width);
   const auto logits = scratch<Act>(ctx, batch.size(), model.config().vocabulary);
   model.forward(ctx, batch, hidden, model.saved());
   matmul(ctx, into(logits), hidden, model.head().weight);
-  return {logits.data, logits.data + logits.size()};
+  std::vector<Act> all;
+  for (const AttentionSpan& s : batch.host_spans)
+    all.insert(all.end(), &logits(s.query_begin + batch.prefix, 0), logits.data + s.query_end * logits.cols());
+  return all;
 }
 
 template <class M>
 std::string peft_name_of(const M& model, const std::string& name) {
-  if constexpr (requires { model.adapter().modules_to_save; })
+  if constexpr (requires { peft_name(model.adapter(), name); })
     return peft_name(model.adapter(), name);
   else
     return name;

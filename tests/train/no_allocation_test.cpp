@@ -136,6 +136,14 @@ TEST_CASE("no allocation: with LoRA, steps allocate nothing after the first") {
   }
 }
 
+TEST_CASE("no allocation: with DoRA, steps allocate nothing after the first") {
+  for (const int threads : {1, 2}) check_steps(Dora<>{{.rank = 3, .dropout = 0.1}}, threads);
+}
+
+TEST_CASE("no allocation: with prompt tuning, steps allocate nothing after the first") {
+  for (const int threads : {1, 2}) check_steps(PromptTuning{.virtual_tokens = 5}, threads);
+}
+
 TEST_CASE("no allocation: with full fine-tuning, steps allocate nothing after the first") {
   for (const int threads : {1, 2}) check_steps(Full{}, threads);
 }

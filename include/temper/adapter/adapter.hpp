@@ -13,6 +13,10 @@
 //
 //   void check_names(const ModuleNames&) const;   throws where one is not known
 //
+// and, where it puts learned states before each document,
+//
+//   Parameter<B> prefix(Builder<B>&, Index vocabulary, Index width) const;      [places, width]
+//
 // 'path' is the module's name in a Hugging Face checkpoint: model.layers.0.self_attn.q_proj. A projection that the
 // adapter leaves alone is a frozen linear layer of the same type.
 #pragma once
@@ -39,6 +43,11 @@ template <class A, class B>
 concept MakesItsLinear = NamesItsLinear<A, B> &&
     requires(const A& adapter, Builder<B>& build, std::string_view path, LinearShape shape) {
   { adapter.linear(build, path, shape) } -> std::same_as<typename A::template Linear<B>>;
+};
+
+template <class A, class B>
+concept HasPrefix = requires(const A& adapter, Builder<B>& build, Index extent) {
+  { adapter.prefix(build, extent, extent) } -> std::same_as<Parameter<B>>;
 };
 
 template <class A, class B>

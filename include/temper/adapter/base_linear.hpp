@@ -21,19 +21,25 @@ struct BaseLinear {
       matmul(ctx, y, x, DenseMatrix<B>(weight->value));
     else
       matmul(ctx, y, x, frozen.weight);
+    add_bias(ctx, y.view);
+  }
+  void add_bias(Context<B>& ctx, View<B, Act, 2> y) const {
     if (bias)
-      add_row(ctx, y.view, vector_of(*bias));
+      add_row(ctx, y, vector_of(*bias));
     else if (!frozen.bias.empty())
-      add_row(ctx, y.view, frozen.bias);
+      add_row(ctx, y, frozen.bias);
   }
   void backward(Context<B>& ctx, In<B> dy, Out<B> dx, In<B> x) {
-    if (bias) sum_rows(ctx, onto(flat(bias->gradient)), dy);
+    bias_backward(ctx, dy);
     if (weight) {
       matmul_outer(ctx, onto(weight->gradient), dy, x);
       matmul_transposed(ctx, dx, dy, DenseMatrix<B>(weight->value));
     } else {
       matmul_transposed(ctx, dx, dy, frozen.weight);
     }
+  }
+  void bias_backward(Context<B>& ctx, In<B> dy) {
+    if (bias) sum_rows(ctx, onto(flat(bias->gradient)), dy);
   }
   void visit(auto&& each) {
     if (weight) each(*weight);

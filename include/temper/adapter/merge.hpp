@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Folds a LoRA adapter into dense weights: W + s B A, computed in float and rounded once to the base's own type. Works
-// on files, matrix by matrix, so it needs no more memory than the largest matrix's adapter.
+// Folds an adapter into dense weights: W + s B A, and with DoRA each row brought to its magnitude, computed in float
+// and rounded once to the base's own type. Works on files, matrix by matrix, so it needs no more memory than the
+// largest matrix's adapter.
 #pragma once
 #include <filesystem>
 #include <memory>
@@ -11,10 +12,53 @@
 
 namespace temper {
 
+// One matrix with its adapter; read in pieces, from the front.
+struct MergedMatrix {
+  TensorInfo weight;
+  std::vector<float> down, up, magnitude;  // A, B, and DoRA's m or nothing
+  Index rank;
+  float scale;
+  std::vector<float> row = {};  // the last one made
+  Index made = -1;
+
+  void make(Index index) {
+    const Index cols = weight.shape[1];
+    row.resize(static_cast<std::size_t>(cols));
+    widen(weight, index * cols, std::span<float>(row));
+    std::vector<float> change(row.size(), 0.0f);
+    for (Index r = 0; r < rank; ++r) {
+      const float factor = up[static_cast<std::size_t>(index * rank + r)];
+      const float* from = down.data() + r * cols;
+      for (std::size_t i = 0; i < change.size(); ++i) change[i] += factor * from[i];
+    }
+    double squares = 0;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      row[i] += scale * change[i];
+      squares += static_cast<double>(row[i]) * static_cast<double>(row[i]);
+    }
+    if (!magnitude.empty() && squares > 0) {
+      const float factor = magnitude[static_cast<std::size_t>(index)] / static_cast<float>(std::sqrt(squares));
+      for (float& value : row) value *= factor;
+    }
+    made = index;
+  }
+  void operator()(Index first, std::span<float> to) {
+    const Index cols = weight.shape[1];
+    for (std::size_t i = 0; i < to.size();) {
+      const Index at = first + static_cast<Index>(i), begin = at % cols;
+      if (at / cols != made) make(at / cols);
+      const std::size_t count = std::min(to.size() - i, static_cast<std::size_t>(cols - begin));
+      std::copy_n(row.begin() + begin, count, to.begin() + static_cast<std::ptrdiff_t>(i));
+      i += count;
+    }
+  }
+};
+
 // 'folder' is one that a NewFolder builds; the result loads as a model of its own.
 inline void merge_adapter(const std::filesystem::path& base, const std::filesystem::path& adapter,
                           const std::filesystem::path& folder) {
-  const Lora<> lora = read_peft_config(adapter);
+  const bool dora = peft_kind(adapter) == PeftKind::dora;
+  const Lora<> lora = dora ? read_peft_dora(adapter).lora : read_peft_config(adapter);
   const WeightFolder weights(base);
   const std::filesystem::path adapter_path = adapter / "adapter_model.safetensors";
   const SafetensorsFile deltas(adapter_path);
@@ -41,6 +85,7 @@ inline void merge_adapter(const std::filesystem::path& base, const std::filesyst
         tensor.name.ends_with(ending) ? tensor.name.substr(0, tensor.name.size() - ending.size()) : "";
     const TensorInfo* a = path.empty() ? nullptr : take(peft_prefix + path + ".lora_A.weight");
     const TensorInfo* b = path.empty() ? nullptr : take(peft_prefix + path + ".lora_B.weight");
+    const TensorInfo* magnitude = dora && a ? take(peft_prefix + path + ".lora_magnitude_vector") : nullptr;
     const TensorInfo* whole = take(peft_name(lora, tensor.name));  // a trained bias, or a module that was saved whole
     if (whole) {
       require(whole->shape == tensor.shape, Fault::data, "weights.shape",
@@ -59,19 +104,18 @@ inline void merge_adapter(const std::filesystem::path& base, const std::filesyst
               "another model",
               adapter_path.string(), shape_text(a->shape), shape_text(b->shape), tensor.name, shape_text(tensor.shape),
               lora.rank);
-      const auto down = std::make_shared<std::vector<float>>(widen(*a)),
-                 up = std::make_shared<std::vector<float>>(widen(*b));
-      tensors.push_back({tensor.name, element, tensor.shape, {}, [=](Index first, std::span<float> to) {
-                           widen(tensor, first, to);
-                           const Index cols = tensor.shape[1], rank = lora.rank;
-                           for (std::size_t i = 0; i < to.size(); ++i) {
-                             const Index at = first + static_cast<Index>(i), row = at / cols, col = at % cols;
-                             float sum = 0;
-                             for (Index r = 0; r < rank; ++r)
-                               sum += (*up)[static_cast<std::size_t>(row * rank + r)] *
-                                      (*down)[static_cast<std::size_t>(r * cols + col)];
-                             to[i] += scale * sum;
-                           }
+      require(!dora || (magnitude && magnitude->shape == std::vector<Index>{tensor.shape[0]}), Fault::data,
+              "merge.shape", "{}: the lora_magnitude_vector of '{}' is {}; expected [{}]", adapter_path.string(),
+              tensor.name, magnitude ? shape_text(magnitude->shape) : "missing", tensor.shape[0]);
+      const auto merged =
+          std::make_shared<MergedMatrix>(MergedMatrix{.weight = tensor,
+                                                      .down = widen(*a),
+                                                      .up = widen(*b),
+                                                      .magnitude = magnitude ? widen(*magnitude) : std::vector<float>{},
+                                                      .rank = lora.rank,
+                                                      .scale = scale});
+      tensors.push_back({tensor.name, element, tensor.shape, {}, [merged](Index first, std::span<float> to) {
+                           (*merged)(first, to);
                          }});
     } else {
       keep_as_is(tensor);

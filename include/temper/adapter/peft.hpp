@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
-// LoRA adapters as PEFT's folders: adapter_config.json and adapter_model.safetensors, in and out. Loading is a
-// bijection: every tensor of the file finds its parameter and every parameter its tensor.
+// LoRA, DoRA and prompt tuning as PEFT's folders: adapter_config.json and adapter_model.safetensors, in and out.
+// Loading is a bijection: every tensor of the file finds its parameter and every parameter its tensor.
 #pragma once
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "temper/adapter/lora.hpp"
+#include "temper/adapter/dora.hpp"
+#include "temper/adapter/prompt.hpp"
 #include "temper/io/json_fields.hpp"
 #include "temper/model/folder.hpp"
 
@@ -21,12 +22,28 @@ inline std::string_view name_of(Bias bias) {
   return bias == Bias::none ? "none" : bias == Bias::all ? "all" : "lora_only";
 }
 
-// What adapter_config.json says, checked; words that change the arithmetic and are not known here are refused.
-inline Lora<> read_peft_config(const Json& json, const std::string& path) {
+inline std::filesystem::path peft_config_path(const std::filesystem::path& folder) {
+  return folder / "adapter_config.json";
+}
+
+enum class PeftKind { lora, dora, prompt, other };
+
+inline PeftKind peft_kind(const std::filesystem::path& folder) {
+  const std::string path = peft_config_path(folder).string();
+  const Json json = read_json(path);
+  const JsonSource source{path};
+  const std::string type = require_string(json, "peft_type", source);
+  if (type == "PROMPT_TUNING") return PeftKind::prompt;
+  if (type != "LORA") return PeftKind::other;
+  return find_boolean(json, "use_dora", source).value_or(false) ? PeftKind::dora : PeftKind::lora;
+}
+
+// What LoRA and DoRA have in common.
+inline Lora<> read_low_rank_settings(const Json& json, const std::string& path) {
   const JsonSource source{path};
   const std::string type = require_string(json, "peft_type", source);
   require(type == "LORA", Fault::data, "peft.type", "{}: peft_type is {}; expected LORA", path, type);
-  for (const char* flag : {"use_dora", "fan_in_fan_out", "use_qalora", "lora_bias"})
+  for (const char* flag : {"fan_in_fan_out", "use_qalora", "lora_bias"})
     require(!find_boolean(json, flag, source).value_or(false), Fault::data, "peft.unknown",
             "{}: {} is true, which is not known here; expected false", path, flag);
   for (const char* pattern : {"rank_pattern", "alpha_pattern", "layers_to_transform", "exclude_modules",
@@ -70,9 +87,38 @@ inline Lora<> read_peft_config(const Json& json, const std::string& path) {
   return lora;
 }
 
+// What adapter_config.json says, checked; words that change the arithmetic and are not known here are refused.
+inline Lora<> read_peft_config(const Json& json, const std::string& path) {
+  Lora<> lora = read_low_rank_settings(json, path);
+  require(!find_boolean(json, "use_dora", JsonSource{path}).value_or(false), Fault::data, "peft.unknown",
+          "{}: use_dora is true, which LoRA does not know; expected false; read it as DoRA", path);
+  return lora;
+}
 inline Lora<> read_peft_config(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "adapter_config.json";
-  return read_peft_config(read_json(path), path.string());
+  return read_peft_config(read_json(peft_config_path(folder)), peft_config_path(folder).string());
+}
+
+inline Dora<> read_peft_dora(const Json& json, const std::string& path) {
+  Lora<> lora = read_low_rank_settings(json, path);
+  require(find_boolean(json, "use_dora", JsonSource{path}).value_or(false), Fault::data, "peft.unknown",
+          "{}: use_dora is false; expected true; read it as LoRA", path);
+  return {std::move(lora)};
+}
+inline Dora<> read_peft_dora(const std::filesystem::path& folder) {
+  return read_peft_dora(read_json(peft_config_path(folder)), peft_config_path(folder).string());
+}
+
+inline PromptTuning read_peft_prompt(const Json& json, const std::string& path) {
+  const JsonSource source{path};
+  const std::string type = require_string(json, "peft_type", source);
+  require(type == "PROMPT_TUNING", Fault::data, "peft.type", "{}: peft_type is {}; expected PROMPT_TUNING", path, type);
+  if (const auto parts = json.find("num_transformer_submodules"); parts != json.end() && !parts->is_null())
+    require(*parts == 1, Fault::data, "peft.unknown",
+            "{}: num_transformer_submodules is {}; expected 1, a decoder alone", path, shown_json(*parts));
+  return {.virtual_tokens = require_integer(json, "num_virtual_tokens", source, 1, 65536)};
+}
+inline PromptTuning read_peft_prompt(const std::filesystem::path& folder) {
+  return read_peft_prompt(read_json(peft_config_path(folder)), peft_config_path(folder).string());
 }
 
 template <class Storage>
@@ -106,6 +152,36 @@ Json peft_config(const Lora<Storage>& lora, const std::string& base) {
           {"use_dora", false},
           {"use_rslora", lora.rank_stabilized}};
 }
+template <class Storage>
+Json peft_config(const Dora<Storage>& dora, const std::string& base) {
+  Json config = peft_config(dora.lora, base);
+  config["use_dora"] = true;
+  return config;
+}
+
+// How the states began is over when they are saved: PEFT would want the text's tokenizer for anything but RANDOM.
+inline Json peft_config(const PromptTuning& prompt, const std::string& base, const Config& config) {
+  return {{"auto_mapping", nullptr},
+          {"base_model_name_or_path", base},
+          {"inference_mode", true},
+          {"modules_to_save", nullptr},
+          {"num_attention_heads", config.heads},
+          {"num_layers", config.layers},
+          {"num_transformer_submodules", 1},
+          {"num_virtual_tokens", prompt.virtual_tokens},
+          {"peft_type", "PROMPT_TUNING"},
+          {"prompt_tuning_init", "RANDOM"},
+          {"prompt_tuning_init_text", nullptr},
+          {"revision", nullptr},
+          {"task_type", "CAUSAL_LM"},
+          {"token_dim", config.width},
+          {"tokenizer_kwargs", nullptr},
+          {"tokenizer_name_or_path", nullptr}};
+}
+template <class A>
+Json peft_config(const A& adapter, const std::string& base, const Config&) {
+  return peft_config(adapter, base);
+}
 
 // PEFT wraps a projection that it adapts, so a bias that is trained there is known under base_layer.
 template <class Storage>
@@ -117,11 +193,17 @@ std::string peft_name(const Lora<Storage>& lora, const std::string& name) {
   }
   return peft_prefix + name;
 }
+template <class Storage>
+std::string peft_name(const Dora<Storage>& dora, const std::string& name) {
+  return peft_name(dora.lora, name);
+}
+
+inline std::string peft_name(const PromptTuning&, const std::string& name) { return name; }
 
 // 'folder' is one that a NewFolder builds.
-template <class B, class Storage>
-void save_peft(Decoder<B, Lora<Storage>>& model, const std::string& base, const std::filesystem::path& folder) {
-  write_file_atomically(folder / "adapter_config.json", peft_config(model.adapter(), base).dump(2) + "\n");
+template <class B, class A>
+void save_peft(Decoder<B, A>& model, const std::string& base, const std::filesystem::path& folder) {
+  write_file_atomically(peft_config_path(folder), peft_config(model.adapter(), base, model.config()).dump(2) + "\n");
   std::vector<TensorToWrite> tensors;
   model.visit([&](const auto& p) {
     tensors.push_back(tensor_of_view<B>(peft_name(model.adapter(), p.name), p.shape, flat(p.value)));
@@ -160,8 +242,8 @@ void load_parameters(M& model, const SafetensorsFile& file, const std::string& s
           shown, missing.empty() ? "none" : missing.substr(0, 600), unused.empty() ? "none" : unused.substr(0, 600));
 }
 
-template <class B, class Storage>
-void load_peft(Decoder<B, Lora<Storage>>& model, const std::filesystem::path& folder) {
+template <class B, class A>
+void load_peft(Decoder<B, A>& model, const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "adapter_model.safetensors";
   const SafetensorsFile file(path);
   load_parameters(model, file, path.string(),

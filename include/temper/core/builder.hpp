@@ -70,6 +70,8 @@ class Builder {
       : memory_(memory), stream_(stream), source_(source), seed_(seed), initializer_range_(initializer_range) {}
 
   Memory<B>& memory() const { return memory_; }
+  typename B::Stream& stream() const { return stream_; }
+  std::uint64_t seed() const { return seed_; }
   bool has(std::string_view name) const { return source_ && source_->find(name).has_value(); }
 
   // A weight matrix that is only read: the source's own bytes, in the source's own format.
@@ -117,6 +119,17 @@ class Builder {
       widen(p.value, *tensor);
     else
       fill(p.value, of, normal(initializer_range_));
+    return p;
+  }
+
+  // A new tensor whose rows begin as rows of one of the model's, taken by number.
+  Parameter<B> parameter_of_rows(const std::string& name, const std::string& of, std::span<const Index> rows,
+                                 Index cols) {
+    Parameter<B> p = slot(name, {std::ssize(rows), cols});
+    if (const auto tensor = source_ ? source_->find(of) : std::nullopt)
+      widen(p.value, *tensor, [&](Index i) { return rows[static_cast<std::size_t>(i / cols)] * cols + i % cols; });
+    else
+      fill(p.value, name, normal(initializer_range_));
     return p;
   }
 
@@ -205,7 +218,12 @@ class Builder {
       return static_cast<Act>(to_float(value));
   }
   void widen(View<B, Act, 2> view, const StoredTensor& tensor) {
-    with_elements(view, [&](Index i) {
+    widen(view, tensor, [](Index i) { return i; });
+  }
+  template <class From>
+  void widen(View<B, Act, 2> view, const StoredTensor& tensor, From&& from) {
+    with_elements(view, [&](Index to) {
+      const Index i = from(to);
       switch (tensor.element) {
         case Element::f32:
           return element_at<float>(tensor.data, i);

@@ -50,6 +50,7 @@ struct TokenBatch {
   View<B, const Act, 1> cosines, sines;      // flattened [positions, C / 2]
   View<B, const AttentionSpan, 1> spans;     // a document each
   std::span<const AttentionSpan> host_spans;
+  Index prefix = 0;                   // places before each document whose states are the model's own, not a token's
   KeyValueCache<B>* cache = nullptr;  // generation only
 
   View<B, const std::int32_t, 1> rows;         // [S] the supervised positions, ascending
@@ -57,7 +58,7 @@ struct TokenBatch {
   View<B, const std::int32_t, 1> sequence_of;  // [S] document of each supervised position
   Index documents = 0;
 
-  Index size() const { return tokens.size(); }
+  Index size() const { return positions.size(); }
   Index supervised() const { return rows.size(); }
 };
 
@@ -65,16 +66,16 @@ struct TokenBatch {
 template <class B>
 struct BatchStaging {
   std::vector<std::int32_t> positions, rows, sequence_of;
-  std::vector<TokenId> targets;
+  std::vector<TokenId> tokens, targets;
   std::vector<typename B::Activation> cosines, sines, frequencies;
   std::vector<AttentionSpan> spans;
 
   // Room for every micro-batch that is planned, so that none of them allocates.
-  void reserve(Index tokens, Index documents, Index head_width) {
-    const auto t = static_cast<std::size_t>(tokens), half = static_cast<std::size_t>(head_width / 2);
-    positions.reserve(t), rows.reserve(t), sequence_of.reserve(t), targets.reserve(t);
+  void reserve(Index places, Index document_count, Index head_width) {
+    const auto t = static_cast<std::size_t>(places), half = static_cast<std::size_t>(head_width / 2);
+    tokens.reserve(t), positions.reserve(t), rows.reserve(t), sequence_of.reserve(t), targets.reserve(t);
     cosines.reserve(t * half), sines.reserve(t * half), frequencies.reserve(half);
-    spans.reserve(static_cast<std::size_t>(documents));
+    spans.reserve(static_cast<std::size_t>(document_count));
   }
 };
 
@@ -119,36 +120,54 @@ void stage_rotary(BatchStaging<B>& staging, const Config& config, Index longest,
   }
 }
 
+// Places that a model puts before each document.
+template <class M>
+Index prefix_of(const M& model) {
+  if constexpr (requires { model.prefix(); })
+    return model.prefix();
+  else
+    return 0;
+}
+
 // Brings a batch to the backend; what it makes is scratch of the enclosing scope. With 'past' the batch continues a
-// single document of which so many positions are in a cache already.
+// single document of which so many positions are in a cache already. With 'prefix' so many places are put before each
+// document that begins here: they have positions and are attended to, and no token and no target.
 template <class B>
 TokenBatch<B> upload_batch(Context<B>& ctx, BatchStaging<B>& staging, const Config& config, const HostBatch& host,
-                           Index past = 0) {
-  staging.spans.clear(), staging.positions.clear(), staging.rows.clear(), staging.targets.clear(),
-      staging.sequence_of.clear();
+                           Index past = 0, Index prefix = 0) {
+  if (past > 0) prefix = 0;
+  staging.tokens.clear(), staging.spans.clear(), staging.positions.clear(), staging.rows.clear(),
+      staging.targets.clear(), staging.sequence_of.clear();
   Index longest = 0;
   for (std::size_t d = 0; d + 1 < host.document_starts.size(); ++d) {
     const Index begin = host.document_starts[d], end = host.document_starts[d + 1];
-    staging.spans.push_back({begin, end, begin, end + past});
-    longest = std::max(longest, end - begin + past);
+    const Index shift = (std::ssize(staging.spans) + 1) * prefix, length = prefix + end - begin;
+    staging.spans.push_back({begin + shift - prefix, end + shift, begin + shift - prefix, end + shift + past});
+    longest = std::max(longest, length + past);
+    for (Index p = 0; p < prefix; ++p) {
+      staging.positions.push_back(static_cast<std::int32_t>(p));
+      staging.tokens.push_back(0);  // any: what stands here is overwritten
+    }
     for (Index t = begin; t < end; ++t) {
       const auto at = static_cast<std::size_t>(t);
       require(host.tokens[at] >= 0 && host.tokens[at] < config.vocabulary, Fault::data, "batch.token",
               "token id {} is outside of the vocabulary of {}; expected ids of the model's own tokenizer",
               host.tokens[at], config.vocabulary);
-      staging.positions.push_back(static_cast<std::int32_t>(t - begin));
+      staging.positions.push_back(static_cast<std::int32_t>(prefix + t - begin));
+      if (prefix > 0) staging.tokens.push_back(host.tokens[at]);
       if (host.supervised.empty() || host.supervised[at] == 0) continue;
       require(host.targets[at] >= 0 && host.targets[at] < config.vocabulary, Fault::data, "batch.token",
               "target id {} is outside of the vocabulary of {}; expected ids of the model's own tokenizer",
               host.targets[at], config.vocabulary);
-      staging.rows.push_back(static_cast<std::int32_t>(t));
+      staging.rows.push_back(static_cast<std::int32_t>(t + shift));
       staging.targets.push_back(host.targets[at]);
       staging.sequence_of.push_back(static_cast<std::int32_t>(d));
     }
   }
   stage_rotary(staging, config, longest, past);
   TokenBatch<B> batch;
-  batch.tokens = upload<B>(ctx, host.tokens);
+  batch.tokens = prefix > 0 ? upload<B>(ctx, staging.tokens) : upload<B>(ctx, host.tokens);
+  batch.prefix = prefix;
   batch.positions = upload<B>(ctx, staging.positions);
   batch.cosines = upload<B>(ctx, staging.cosines);
   batch.sines = upload<B>(ctx, staging.sines);
@@ -159,6 +178,13 @@ TokenBatch<B> upload_batch(Context<B>& ctx, BatchStaging<B>& staging, const Conf
   batch.sequence_of = upload<B>(ctx, staging.sequence_of);
   batch.documents = std::ssize(host.document_starts) - 1;
   return batch;
+}
+
+// The same for a model, with the places that it puts before each document.
+template <class B, class M>
+TokenBatch<B> upload_batch_of(Context<B>& ctx, BatchStaging<B>& staging, const M& model, const HostBatch& host,
+                              Index past = 0) {
+  return upload_batch(ctx, staging, model.config(), host, past, prefix_of(model));
 }
 
 }  // namespace temper

@@ -68,6 +68,7 @@ class Decoder {
     typename B::Stream stream(1);
     Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range);
     embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width);
+    if constexpr (HasPrefix<A, B>) prefix_ = adapter_.prefix(build, config_.vocabulary, config_.width);
     for (Index l = 0; l < config_.layers; ++l)
       blocks_.push_back(block(build, adapter_, "model.layers." + std::to_string(l), config_, l));
     norm_ = norm(build, adapter_, "model.norm", config_.width, config_.norm_epsilon);
@@ -82,6 +83,7 @@ class Decoder {
   const WeightSource* source() const { return source_.get(); }
   const BytesByHolder& bytes() const { return memory_->bytes(); }
   Saved& saved() { return saved_; }
+  Index prefix() const { return prefix_ ? prefix_->value.rows() : 0; }  // places before each document
 
   HeadOf<B> head() {
     if (head_) return {DenseMatrix<B>(head_->value), head_->gradient};
@@ -93,6 +95,9 @@ class Decoder {
   // two scratch buffers take turns and each block's memory is released behind it.
   void forward(Context<B>& ctx, const TokenBatch<B>& batch, Matrix hidden, Saved& saved) {
     const Index tokens = batch.size(), width = config_.width;
+    require(batch.prefix == prefix() || batch.cache, Fault::usage, "decoder.prefix",
+            "the batch has {} places before each document but the adapter {}; expected equal; use upload_batch_of",
+            batch.prefix, prefix());
     const auto scope = ctx.scope();
     Matrix turns[2];
     if (!ctx.training())
@@ -100,6 +105,7 @@ class Decoder {
 
     Matrix stream = ctx.training() ? keep<Act>(ctx, tokens, width) : turns[0];
     embedding_.forward(ctx, batch.tokens, stream);
+    over_prefixes(batch, stream, [&](Matrix places) { copy(ctx, places, In<B>(prefix_->value)); });
     check_finite(ctx, In<B>(stream), "model.embed_tokens", "");
     // [blocks]
     for (std::size_t l = 0; l < blocks_.size(); ++l) {
@@ -125,18 +131,29 @@ class Decoder {
     const auto dstream = scratch<Act>(ctx, dhidden.rows(), dhidden.cols());
     norm_.backward(ctx, dhidden, into(dstream), saved.norm);
     for (std::size_t l = blocks_.size(); l-- > 0;) blocks_[l].backward(ctx, dstream, batch, saved.blocks[l]);
+    over_prefixes(batch, dstream, [&](Matrix dplaces) {
+      add(ctx, onto(prefix_->gradient), In<B>(dplaces));
+      if (embedding_.trained) zero(ctx, flat(dplaces));  // they are no token's
+    });
     embedding_.backward(ctx, dstream, batch.tokens);
   }
 
   // Every trained parameter, in a fixed order.
   void visit(auto&& each) {
     embedding_.visit(each);
+    if (prefix_) each(*prefix_);
     for (Block<B, A>& b : blocks_) b.visit(each);
     norm_.visit(each);
     if (head_) each(*head_);
   }
 
  private:
+  // The places before each document, in their order.
+  void over_prefixes(const TokenBatch<B>& batch, Matrix stream, auto&& work) const {
+    if (batch.prefix == 0) return;
+    for (const AttentionSpan& s : batch.host_spans) work(stream.slice(s.query_begin, s.query_begin + batch.prefix));
+  }
+
   void build_head(Builder<B>& build) {
     const bool trains_head = adapter_trains(adapter_, "lm_head");
     const bool trains_table = adapter_trains(adapter_, "model.embed_tokens");
@@ -161,6 +178,7 @@ class Decoder {
   std::shared_ptr<const WeightSource> source_;
   std::unique_ptr<Memory<B>> memory_;
   Embedding<B> embedding_;
+  std::optional<Parameter<B>> prefix_;  // [places, D]
   std::vector<Block<B, A>> blocks_;
   Norm<B> norm_;
   DenseMatrix<B> frozen_head_;

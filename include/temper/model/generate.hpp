@@ -55,11 +55,12 @@ class Generator {
   Generator(M& model, Index capacity, int threads = 0)
       : model_(model), capacity_(capacity), stream_(threads), memory_(Execution::running) {
     const Config& config = model.config();
+    const Index places = capacity + prefix_of(model);
     const auto need = [&] {  // the largest batch is a prompt that fills the cache
       Arena arena = Arena::imaginary();
       Context<B> ctx(stream_, arena, 0, Execution::planning);
       ctx.set_mode(Mode::evaluating);
-      cache_.keys.assign(static_cast<std::size_t>(config.layers), {nullptr, {capacity, config.kv_width()}});
+      cache_.keys.assign(static_cast<std::size_t>(config.layers), {nullptr, {places, config.kv_width()}});
       cache_.values = cache_.keys;
       tokens_.assign(static_cast<std::size_t>(capacity), 0);
       next_logits(ctx, tokens_, 0);
@@ -67,7 +68,7 @@ class Generator {
     }();
     for (auto* side : {&cache_.keys, &cache_.values})
       for (auto& matrix : *side)
-        matrix = memory_.template allocate<Act, 2>(Holder::kept_activations, {capacity, config.kv_width()});
+        matrix = memory_.template allocate<Act, 2>(Holder::kept_activations, {places, config.kv_width()});
     block_ = memory_.template allocate<std::byte, 1>(Holder::scratch, {static_cast<Index>(need)});
     logits_.resize(static_cast<std::size_t>(config.vocabulary));
     tokens_.clear();
@@ -88,7 +89,7 @@ class Generator {
     Index past = 0;
     while (std::ssize(generated) < sampling.max_new_tokens) {
       next_logits(ctx, tokens_, past);
-      past += std::ssize(tokens_);
+      past += std::ssize(tokens_) + (past == 0 ? prefix_of(model_) : 0);
       const TokenId token =
           pick_token<Act>(logits_, sampling, static_cast<std::uint64_t>(generated.size()), candidates_);
       if (std::find(sampling.stop.begin(), sampling.stop.end(), token) != sampling.stop.end()) break;
@@ -104,10 +105,11 @@ class Generator {
   void next_logits(Context<B>& ctx, std::span<const TokenId> tokens, Index past) {
     const auto scope = ctx.scope();
     const auto keeping = ctx.keeping();
+    ctx.set_position(0, past);
     const std::array<Index, 2> starts = {0, std::ssize(tokens)};
-    TokenBatch<B> batch = upload_batch(ctx, staging_, model_.config(), HostBatch{tokens, {}, {}, starts}, past);
+    TokenBatch<B> batch = upload_batch_of(ctx, staging_, model_, HostBatch{tokens, {}, {}, starts}, past);
     batch.cache = &cache_;
-    const auto hidden = scratch<Act>(ctx, std::ssize(tokens), model_.config().width);
+    const auto hidden = scratch<Act>(ctx, batch.size(), model_.config().width);
     model_.forward(ctx, batch, hidden, model_.saved());
     const auto logits = scratch<Act>(ctx, Index{1}, model_.config().vocabulary);
     matmul(ctx, into(logits), In<B>(hidden.slice(hidden.rows() - 1, hidden.rows())), model_.head().weight);

@@ -15,7 +15,7 @@ Loss run_micro_batch(Context<B>& ctx, BatchStaging<B>& staging, M& model, const 
                      double denominator) {
   const auto scope = ctx.scope();
   const auto keeping = ctx.keeping();
-  const TokenBatch<B> batch = upload_batch(ctx, staging, model.config(), host);
+  const TokenBatch<B> batch = upload_batch_of(ctx, staging, model, host);
   const auto hidden = scratch<typename B::Activation>(ctx, batch.size(), model.config().width);
   model.forward(ctx, batch, hidden, model.saved());
   // The loss is the last reader of the hidden states: their gradient takes their place.

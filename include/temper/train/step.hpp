@@ -92,7 +92,8 @@ class Session {
       states_.push_back(optimizer.state(memory_, p));
       states_.back().visit([&](std::string_view, auto tensor) { zero(context_, tensor); });
     });
-    staging_.reserve(plan.most_tokens, plan.most_documents, model.config().head_width);
+    staging_.reserve(plan.most_tokens + plan.most_documents * prefix_of(model), plan.most_documents,
+                     model.config().head_width);
     bytes_ = model.bytes();
     for (std::size_t h = 0; h < bytes_.size(); ++h) bytes_[h] += memory_.bytes()[h];
     bytes_[static_cast<std::size_t>(Holder::workspace)] += stream_.bytes();
@@ -152,7 +153,7 @@ template <class B, class R, class M>
   const auto scope = ctx.scope();
   const auto keeping = ctx.keeping();
   try {
-    const TokenBatch<B> batch = upload_batch(ctx, session.staging(), model.config(), host);
+    const TokenBatch<B> batch = upload_batch_of(ctx, session.staging(), model, host);
     const auto hidden = scratch<typename B::Activation>(ctx, batch.size(), model.config().width);
     model.forward(ctx, batch, hidden, model.saved());
   } catch (...) {
@@ -182,6 +183,7 @@ template <class B, class R, class M, class O>
 Loss evaluate(Session<B, R>& session, M& model, const O& objective, const HostBatch& batch) {
   Context<B>& ctx = session.context();
   ctx.set_mode(Mode::evaluating);
+  ctx.set_position(session.step, 0);
   const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, 1);
   if (!std::isfinite(loss.sum)) fail_not_finite(session, model, batch);
   return loss;

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+#include "adapter_settings.hpp"
+#include "engine_of.hpp"
+
+namespace temper_cli {
+
+std::unique_ptr<Engine> open_dora_engine(const Recipe& recipe) {
+  return std::make_unique<EngineOf<temper::Dora<>>>(recipe, temper::Dora<>{lora_settings(recipe)});
+}
+
+}  // namespace temper_cli

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// A decoder that goes on from tokens, whatever adapter stands on it.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "temper/model/generate.hpp"
+
+namespace temper_cli {
+
+class TextModel {
+ public:
+  virtual ~TextModel() = default;
+  virtual std::vector<temper::TokenId> generate(std::span<const temper::TokenId> prompt, temper::Index capacity,
+                                                int threads, const temper::Sampling& sampling,
+                                                const std::function<void(temper::TokenId)>& on_token) = 0;
+};
+
+// 'adapter' may be empty: the model alone.
+std::unique_ptr<TextModel> open_text_model(const std::filesystem::path& model, const std::filesystem::path& adapter);
+
+}  // namespace temper_cli
