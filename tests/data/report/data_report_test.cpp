@@ -209,7 +209,6 @@ TEST_CASE("data report: personal data is placed and never printed") {
   for (const auto& [code, shown] :
        {std::pair("email_addresses", "a.jsonl:2 (j***@***.example)"), std::pair("phone_numbers", "a.jsonl:2 (+4***67)"),
         std::pair("card_numbers", "a.jsonl:3 (***1111)"), std::pair("bank_accounts", "a.jsonl:3 (DE***00)")}) {
-    INFO(code);
     REQUIRE(find(report, code));
     CHECK(find(report, code)->severity == Severity::warning);
     CHECK(find(report, code)->count == 1);
@@ -226,7 +225,6 @@ TEST_CASE("data report: unusual characters are placed, in any text of a row") {
                                     std::pair("private_use_characters", "a.jsonl:3 (U+E000)"),
                                     std::pair("direction_overrides", "a.jsonl:3 (U+202E)"),
                                     std::pair("invisible_characters", "a.jsonl:3 (U+200B)")}) {
-    INFO(code);
     REQUIRE(find(report, code));
     CHECK(find(report, code)->places[0].ends_with(shown));
   }

@@ -27,7 +27,7 @@ class TextScan {
   // Calls unusual(kind, character) and personal(kind, masked text) for each.
   template <class UseUnusual, class UsePersonal>
   static void over(std::string_view text, const UseUnusual& unusual, const UsePersonal& personal) {
-    static constexpr std::array<Trigger, 256> triggers = table();
+    static const std::array<Trigger, 256> triggers = table();
     const auto trigger_at = [&](std::size_t i) { return triggers[static_cast<unsigned char>(text[i])]; };
     for (std::size_t i = 0; i < text.size();) {
       if (trigger_at(i) == Trigger::none) {
