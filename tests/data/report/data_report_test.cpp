@@ -13,9 +13,11 @@ using testing::RowFiles;
 using testing::settings_for;
 
 DataReport report_on(const DataSettings& settings) {
+  // [report]
   DataReporter reporter;
   const DatasetPair rows = load_rows(settings, row_tokenizer(), open_rows, &reporter);
   return reporter.report(rows, settings, row_tokenizer());
+  // [/report]
 }
 
 const Finding* find(const DataReport& report, std::string_view code) {
