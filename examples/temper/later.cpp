@@ -13,7 +13,6 @@ namespace {
 
 }  // namespace
 
-int check(const RecipeOptions&) { not_yet("check"); }
 int export_model(const MergeOptions&) { not_yet("export"); }
 
 }  // namespace temper_cli

@@ -12,7 +12,7 @@ Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& r
   settle_adapter(recipe);
   require_model_folder(recipe.path("model"));
   std::unique_ptr<Engine> engine = open_engine(recipe);
-  auto data = std::make_unique<RunData>(recipe, date);
+  auto data = std::make_unique<RunData>(recipe, date, DataChecks::on);
   data->report(reporter);
   temper::require(
       data->tokenizer().vocabulary() <= engine->config().vocabulary, temper::Fault::data, "model.vocabulary",

@@ -5,6 +5,7 @@
 #include <limits>
 #include <thread>
 
+#include "report_text.hpp"
 #include "temper/data/dataset_reader.hpp"
 #include "temper/data/table/open_all_rows.hpp"
 
@@ -87,10 +88,10 @@ temper::DataSettings data_settings(const Recipe& recipe, const temper::templates
   return settings;
 }
 
-RunData::RunData(const Recipe& recipe, const temper::templates::Date& date)
+RunData::RunData(const Recipe& recipe, const temper::templates::Date& date, DataChecks checks)
     : tokenizer_(temper::Tokenizer::open(recipe.path("model"))),
       settings_(data_settings(recipe, date)),
-      rows_(temper::load_rows(settings_, tokenizer_, temper::open_all_rows)),
+      rows_(load(checks)),
       batches_{.batch_size = recipe.integer("training.batch_size"),
                .gradient_accumulation = recipe.integer("training.gradient_accumulation"),
                .max_length = settings_.max_length,
@@ -98,6 +99,15 @@ RunData::RunData(const Recipe& recipe, const temper::templates::Date& date)
                .shuffle = settings_.shuffle,
                .seed = recipe.seed()} {
   survey(recipe);
+}
+
+temper::DatasetPair RunData::load(DataChecks checks) {
+  temper::DataReporter reporter;
+  const bool looks = checks == DataChecks::on;
+  temper::DatasetPair rows =
+      temper::load_rows(settings_, tokenizer_, temper::open_all_rows, looks ? &reporter : nullptr);
+  if (looks) findings_ = reporter.report(rows, settings_, tokenizer_).findings;
+  return rows;
 }
 
 // Walks over every step of the run once: their number, their tokens, and the shapes that a plan must try.
@@ -197,6 +207,11 @@ void RunData::report(Reporter& reporter) const {
     reporter.warn(fmt::format("{} of {} validation rows are trained on too, so the validation loss is too good: {}",
                               rows_.overlap.rows, rows_.validation.size(), places));
   }
+  constexpr std::string_view said[] = {"rows_cut", "rows_dropped", "validation_overlap"};
+  for (const temper::Finding& finding : findings_)
+    if (finding.severity == temper::Severity::warning &&
+        std::find(std::begin(said), std::end(said), finding.code) == std::end(said))
+      reporter.warn(short_text(finding));
 }
 
 }  // namespace temper_cli

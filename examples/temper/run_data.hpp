@@ -8,6 +8,7 @@
 #include "calendar.hpp"
 #include "recipe.hpp"
 #include "temper/data/batch_plan.hpp"
+#include "temper/data/report/data_report.hpp"
 #include "temper/data/tokenizer.hpp"
 #include "terminal.hpp"
 
@@ -15,13 +16,16 @@ namespace temper_cli {
 
 temper::DataSettings data_settings(const Recipe& recipe, const temper::templates::Date& date);
 
+// Whether the rows are also looked at as 'temper check' does.
+enum class DataChecks { off, on };
+
 class RunData {
  public:
-  RunData(const Recipe& recipe, const temper::templates::Date& date);
+  RunData(const Recipe& recipe, const temper::templates::Date& date, DataChecks checks = DataChecks::off);
   RunData(const RunData&) = delete;
   RunData& operator=(const RunData&) = delete;
 
-  // What was decided, cut and dropped.
+  // What was decided, cut and dropped, and the warnings of the data report.
   void report(Reporter& reporter) const;
 
   const temper::Tokenizer& tokenizer() const { return tokenizer_; }
@@ -41,11 +45,13 @@ class RunData {
   std::vector<Index> validation_order() const;
 
  private:
+  temper::DatasetPair load(DataChecks checks);
   void survey(const Recipe& recipe);
   std::vector<Index> unpacked_order(const temper::Dataset& rows, temper::Shuffle shuffle) const;
 
   temper::Tokenizer tokenizer_;
   temper::DataSettings settings_;
+  std::vector<temper::Finding> findings_;
   temper::DatasetPair rows_;
   temper::BatchSettings batches_;
   Index steps_ = 0, tokens_ = 0;

@@ -6,7 +6,7 @@
 #include "temper/data/dataset.hpp"
 #include "temper/data/open_rows.hpp"
 #include "temper/data/overlap.hpp"
-#include "temper/data/row_tokenizer.hpp"
+#include "temper/data/report/row_observer.hpp"
 
 #include <cmath>
 #include <limits>
@@ -19,8 +19,9 @@ namespace temper {
 
 class DatasetReader {
  public:
-  DatasetReader(const DataSettings& settings, const Tokenizer& tokenizer, RowOpener open = open_rows)
-      : settings_(settings), tokenizer_(settings, tokenizer), open_(std::move(open)) {
+  DatasetReader(const DataSettings& settings, const Tokenizer& tokenizer, RowOpener open = open_rows,
+                RowObserver* observer = nullptr)
+      : settings_(settings), tokenizer_(settings, tokenizer), open_(std::move(open)), observer_(observer) {
     require(settings.max_length >= 2, Fault::usage, "rows.max_length", "max_length is {}; expected at least 2",
             settings.max_length);
     require(settings.validation_fraction >= 0 && settings.validation_fraction < 1, Fault::usage, "rows.fraction",
@@ -35,13 +36,13 @@ class DatasetReader {
     if (format_ == RowFormat::classification)
       pair.train.labels = LabelSet::of(labels_of(train), settings_.problem, Places{train, train_files});
     if (settings_.validation_fraction > 0) held_out = split(train);
-    fill(pair.train, train, train_files);
+    fill(pair.train, train, train_files, Side::training);
     require(pair.train.size() > 0, Fault::data, "rows.none", "{}: no row is left to train on ({} dropped{}); {}",
             settings_.train.empty() ? std::string("data") : shown_path(settings_.train[0]), pair.train.dropped.size(),
             listed(pair.train.dropped, 5), "expected a token to learn within max_length in at least one row");
     pair.validation.labels = pair.train.labels;
     if (settings_.validation_fraction > 0) {
-      fill(pair.validation, held_out, train_files);
+      fill(pair.validation, held_out, train_files, Side::validation);
     } else if (!settings_.validation.empty()) {
       read_validation(pair);
     }
@@ -93,7 +94,7 @@ class DatasetReader {
             shown_path(settings_.train[0]), name_of(trained));
     if (format_ == RowFormat::classification)
       pair.validation.labels.require_known(labels_of(samples), Places{samples, files});
-    fill(pair.validation, samples, files);
+    fill(pair.validation, samples, files, Side::validation);
   }
 
   // A conversation whose messages are rows of their own: it can be finished when all files were read.
@@ -159,6 +160,7 @@ class DatasetReader {
     tokens.file = file;
     tokens.line = sample.line;
     std::string place = reader.place(sample.line);
+    if (observer_) observer_->see(sample, place);
     tokenizer_.add(std::move(sample), std::move(tokens), std::move(place), format_);
   }
 
@@ -223,13 +225,15 @@ class DatasetReader {
   }
 
   // Empties the samples into the dataset.
-  void fill(Dataset& dataset, std::vector<SampleTokens>& samples, const std::vector<std::string>& files) const {
+  void fill(Dataset& dataset, std::vector<SampleTokens>& samples, const std::vector<std::string>& files,
+            Side side) const {
     dataset.format = format_;
     dataset.files = files;
     const Places place{samples, files};
     for (std::size_t i = 0; i < samples.size(); ++i) {
       SampleTokens& sample = samples[i];
       dataset.truncated += sample.truncated();
+      if (observer_) observer_->see(side, sample, format_, files[static_cast<std::size_t>(sample.file)]);
       if (sample.is_dropped(format_)) {
         dataset.dropped.push_back(place(i));
         continue;
@@ -259,15 +263,17 @@ class DatasetReader {
   const DataSettings& settings_;
   RowTokenizer tokenizer_;
   RowOpener open_;
+  RowObserver* observer_;
   RowFormat format_ = RowFormat::text;
   std::string decided_at_;
   ColumnUse use_;
 };
 
 // 'open' says which kinds of files there are: open_all_rows of the component tables, or by default those of text.
+// 'observer' sees every row on the way.
 inline DatasetPair load_rows(const DataSettings& settings, const Tokenizer& tokenizer,
-                             const RowOpener& open = open_rows) {
-  return DatasetReader(settings, tokenizer, open).read();
+                             const RowOpener& open = open_rows, RowObserver* observer = nullptr) {
+  return DatasetReader(settings, tokenizer, open, observer).read();
 }
 
 }  // namespace temper

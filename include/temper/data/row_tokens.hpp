@@ -15,6 +15,7 @@ namespace temper {
 struct TokenRow {
   std::vector<TokenId> tokens;
   std::vector<std::uint8_t> labels;  // 1: this token is predicted
+  Index length = 0;                  // in tokens, before it was cut
   bool truncated = false;
   bool unlearned_end = false;  // a generation block leaves the end of its turn out, see RowTokens
 
@@ -66,6 +67,7 @@ class RowTokens {
 
   TokenRow cut(TokenRow row) const {
     if (!row.labels.empty()) row.labels[0] = 0;
+    row.length = std::ssize(row.tokens);
     const auto limit = static_cast<std::size_t>(settings_.max_length);
     if (row.tokens.size() > limit) {
       row.tokens.resize(limit);

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// The data report: over all rows, what a fine-tuning is about to learn, in numbers and findings. It watches while the
+// rows are read (RowObserver), and looks at the tokens when they are there; it keeps no text.
+#pragma once
+#include "temper/data/report/label_balance.hpp"
+#include "temper/data/report/lengths.hpp"
+#include "temper/data/report/preference_pairs.hpp"
+#include "temper/data/report/report_findings.hpp"
+#include "temper/data/report/row_observer.hpp"
+#include "temper/data/report/row_text_findings.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace temper {
+
+struct FileCount {
+  Side side = Side::training;
+  std::string file;
+  Index rows = 0;  // as read: cut and dropped ones too
+  Index tokens = 0, learned = 0, cut = 0, dropped = 0;
+};
+
+struct DataReport {
+  RowFormat format = RowFormat::text;
+  Index training_rows = 0, validation_rows = 0;  // without those that were dropped
+  std::vector<FileCount> files;
+  LengthReport lengths;  // of training rows; of a preference the longer side
+  Index equal_rows = 0, near_rows = 0, overlap_rows = 0;
+  std::vector<ClassCount> classes;
+  PairReport pairs;
+  std::vector<Finding> findings;  // warnings first
+};
+
+// Give it to load_rows, then ask for the report.
+class DataReporter : public RowObserver {
+ public:
+  void see(const Sample& sample, const std::string& place) override { texts_.see(sample, place); }
+
+  void see(Side side, const SampleTokens& row, RowFormat format, const std::string& file) override {
+    auto found = std::find_if(files_.begin(), files_.end(),
+                              [&](const FileCount& count) { return count.side == side && count.file == file; });
+    if (found == files_.end()) found = files_.insert(files_.end(), FileCount{side, file});
+    Index length = row.first.length, tokens = std::ssize(row.first.tokens), learned = row.first.supervised();
+    if (row.more) {
+      length = std::max(length, row.more->rejected.length);
+      tokens += std::ssize(row.more->rejected.tokens);
+      learned += row.more->rejected.supervised();
+    }
+    ++found->rows;
+    found->tokens += tokens;
+    found->learned += learned;
+    found->cut += row.truncated() ? 1 : 0;
+    found->dropped += row.is_dropped(format) ? 1 : 0;
+    if (row.truncated()) cut_.add(fmt::format("{}:{} ({} tokens)", file, row.line, length));
+    if (side == Side::training) lengths_.add(length);
+  }
+
+  DataReport report(const DatasetPair& data, const DataSettings& settings, const Tokenizer& tokenizer) {
+    DataReport report;
+    report.format = data.train.format;
+    report.training_rows = static_cast<Index>(data.train.size());
+    report.validation_rows = static_cast<Index>(data.validation.size());
+    report.files = files_;
+    report.lengths = lengths_.report(settings.max_length);
+    report.overlap_rows = data.overlap.rows;
+    report.classes = count_classes(data.train);
+    report.pairs = report_on_pairs(data.train);
+
+    ReportFindings findings;
+    findings.on_size(report.training_rows);
+    findings.on_lengths(report.lengths, cut_);
+    findings.on_dropped(data);
+    findings.on_ends(data, tokenizer);
+    std::tie(report.equal_rows, report.near_rows) = findings.on_duplicates(data.train);
+    findings.on_overlap(data);
+    findings.on_classes(report.classes);
+    findings.on_pairs(report.pairs);
+    texts_.add_findings(findings.all);
+    std::stable_sort(findings.all.begin(), findings.all.end(), [](const Finding& a, const Finding& b) {
+      return a.severity == Severity::warning && b.severity != Severity::warning;
+    });
+    report.findings = std::move(findings.all);
+    return report;
+  }
+
+ private:
+  RowTextFindings texts_;
+  std::vector<FileCount> files_;
+  Lengths lengths_;
+  FoundPlaces cut_;
+};
+
+}  // namespace temper
