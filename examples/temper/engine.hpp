@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A model being trained, whatever its adapter and optimizer: what the loops around it need, and no more. Each adapter is
-// compiled in a file of its own, engine_lora.cpp and its neighbours, so that everything else is compiled once.
+// A model being trained, whatever its adapter and optimizer: what the loops around it need, and no more. Each adapter
+// is compiled in a file of its own, engine_lora.cpp and its neighbours, so that everything else is compiled once.
 #pragma once
 #include <filesystem>
 #include <memory>

@@ -25,7 +25,7 @@ struct PairReport {
 inline PairReport report_on_pairs(const Dataset& dataset) {
   PairReport report;
   for (const PreferenceRow& pair : dataset.preferences) {
-    const auto learned = [](const Sequence& side) {
+    const auto learned = [](const TokenSequence& side) {
       return static_cast<Index>(std::count(side.labels.begin(), side.labels.end(), std::uint8_t{1}));
     };
     const Index chosen = learned(pair.chosen), rejected = learned(pair.rejected);
