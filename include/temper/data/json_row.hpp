@@ -167,13 +167,13 @@ class JsonRowParser {
 
   // How many of the next bytes are plain: no quote, backslash or control character, and ASCII.
   std::size_t plain_bytes() const {
-    constexpr std::uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
+    constexpr std::uint64_t lows = 0x0101010101010101u, highs = 0x8080808080808080u;
     const char* at = at_;
     for (; end_ - at >= 8; at += 8) {
       std::uint64_t bytes = 0;
       std::memcpy(&bytes, at, 8);
-      const std::uint64_t quote = bytes ^ (ones * '"'), slash = bytes ^ (ones * '\\');
-      const std::uint64_t special = ((bytes - ones * 0x20) | (quote - ones) | (slash - ones) | bytes) & highs;
+      const std::uint64_t quote = bytes ^ (lows * '"'), slash = bytes ^ (lows * '\\');
+      const std::uint64_t special = ((bytes - lows * 0x20) | (quote - lows) | (slash - lows) | bytes) & highs;
       if (special == 0) continue;
       // The lowest mark is right: a borrow can only make marks above a true one. Bytes from 0x80 mark themselves.
       if constexpr (std::endian::native == std::endian::little)

@@ -17,7 +17,7 @@ TEST_CASE("exact duplicates: each row knows the first that equals it; labels do 
 
 TEST_CASE("exact duplicates: pairs are equal when both sides are, in their order") {
   Dataset dataset;
-  const Sequence a{{1, 2}, {0, 1}}, b{{1, 3}, {0, 1}};
+  const TokenSequence a{{1, 2}, {0, 1}}, b{{1, 3}, {0, 1}};
   dataset.preferences = {{a, b}, {b, a}, {a, b}};
   CHECK(ExactDuplicates::firsts(dataset) == Firsts{0, 1, 0});
 }
