@@ -15,7 +15,7 @@
 namespace temper_cli {
 
 int check(const RecipeOptions& options) {
-  const Recipe recipe = Recipe::read(options.recipe, options.set);
+  const Recipe recipe = Recipe::read(options.recipe, options.set, Words::all);
   require_model_folder(recipe.path("model"));
   const temper::Tokenizer tokenizer = temper::Tokenizer::open(recipe.path("model"));
   const temper::DataSettings settings = data_settings(recipe, today());

@@ -12,7 +12,7 @@
 namespace temper_cli {
 
 int preview(const PreviewOptions& options) {
-  Recipe recipe = Recipe::read(options.recipe, options.set);
+  Recipe recipe = Recipe::read(options.recipe, options.set, Words::all);
   require_model_folder(recipe.path("model"));
   if (options.validation && !recipe.has("data.validation"))
     recipe.refuse("data.validation", "there are no validation rows; expected data.validation to be set");

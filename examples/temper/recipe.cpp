@@ -27,7 +27,8 @@ RecipeError::RecipeError(std::vector<std::string> lines)
 
 class RecipeReader {
  public:
-  RecipeReader(const fs::path& file, const Recipe::Overrides& overrides) : overrides_(overrides) {
+  RecipeReader(const fs::path& file, const Recipe::Overrides& overrides, Words words)
+      : overrides_(overrides), words_(words) {
     recipe_.file_ = file;
     folder_ = fs::absolute(file).parent_path();
     const std::string text = read_text(file);
@@ -121,7 +122,7 @@ class RecipeReader {
   void accept(const Key& key, const Json& value, Origin origin, const fs::path& base) {
     const std::string path(key.path);
     recipe_.origins_.insert_or_assign(path, origin);
-    if (std::string wrong = complaint(key, value); !wrong.empty()) {
+    if (std::string wrong = complaint(key, value, words_); !wrong.empty()) {
       mistakes_.push_back({origin, path, std::move(wrong)});
       broken_.push_back(path);
       recipe_.origins_[path].sound = false;
@@ -278,6 +279,7 @@ class RecipeReader {
   }
 
   const Recipe::Overrides& overrides_;
+  Words words_;
   Recipe recipe_;
   fs::path folder_;
   temper::LocatedJson located_;
@@ -287,7 +289,9 @@ class RecipeReader {
   std::vector<Mistake> mistakes_;
 };
 
-Recipe Recipe::read(const fs::path& file, const Overrides& overrides) { return RecipeReader(file, overrides).read(); }
+Recipe Recipe::read(const fs::path& file, const Overrides& overrides, Words words) {
+  return RecipeReader(file, overrides, words).read();
+}
 
 const Json& Recipe::at(std::string_view path) const {
   static const Json nothing;

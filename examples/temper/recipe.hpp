@@ -41,12 +41,16 @@ struct Mistake {
   std::string sentence;
 };
 
+// The words that a recipe may use: those that this version trains with, or, to look at rows alone, all of the
+// contract's.
+enum class Words { built, all };
+
 class Recipe {
  public:
   using Overrides = std::vector<std::string>;  // 'training.learning_rate=2e-4'
 
   // Throws RecipeError. 'file' is shown as it was given; '--set' paths are relative to the working directory.
-  static Recipe read(const std::filesystem::path& file, const Overrides& overrides);
+  static Recipe read(const std::filesystem::path& file, const Overrides& overrides, Words words = Words::built);
 
   const Json& value(KeyPath key) const { return at(key.path); }
   bool has(KeyPath key) const { return !at(key.path).is_null(); }
@@ -95,6 +99,6 @@ std::optional<Json> parse_override(const Key& key, std::string_view text);
 std::string expectation(const Key& key);
 
 // What is wrong with the value of a key, and what is expected; empty when all is well.
-std::string complaint(const Key& key, const Json& value);
+std::string complaint(const Key& key, const Json& value, Words words);
 
 }  // namespace temper_cli

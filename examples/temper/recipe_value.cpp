@@ -50,10 +50,11 @@ bool all_names(const Json& list) {
 bool is_path(const Json& value) { return value.is_string() && !is_empty_text(value); }
 bool is_paths(const Json& value) { return is_path(value) || (all_names(value) && !value.empty()); }
 
-std::string word_complaint(const Key& key, const Json& value) {
+std::string word_complaint(const Key& key, const Json& value, Words allowed) {
   const std::string& word = value.get_ref<const std::string&>();
   if (has_word(key.words, word) && !word.empty()) return "";
   const std::vector<std::string_view> words = split_words(key.words);
+  if (has_word(key.later, word) && !word.empty() && allowed == Words::all) return "";
   if (has_word(key.later, word) && !word.empty())
     return fmt::format("'{}' is not yet built; this version has {}", word, joined(words));
   std::vector<std::string_view> known = words;
@@ -121,13 +122,13 @@ std::string expectation(const Key& key) {
   return key.fallback == "null" ? what + ", or null" : what;
 }
 
-std::string complaint(const Key& key, const Json& value) {
+std::string complaint(const Key& key, const Json& value, Words words) {
   if (value.is_null() && key.fallback == "null") return "";
   if (value.is_null() && key.path == "training.max_grad_norm") return "";
   const auto wrong = [&] { return fmt::format("{}; expected {}", kind_of(value), expectation(key)); };
   switch (key.kind) {
     case Kind::word:
-      return value.is_string() ? word_complaint(key, value) : wrong();
+      return value.is_string() ? word_complaint(key, value, words) : wrong();
     case Kind::text:
       return value.is_string() ? "" : wrong();
     case Kind::path:

@@ -82,6 +82,32 @@ TEST_CASE("preview: columns are mapped, and a field that is not ours is a mistak
   CHECK(wrong.err.find("its fields: 'q', 'a'") != std::string::npos);
 }
 
+TEST_CASE("preview and check: rows of tasks that cannot be trained yet are shown all the same") {
+  TinyRun tiny(3);
+  tiny.recipe["task"] = "dpo";
+  tiny.recipe["data"]["shuffle"] = false;
+  write_text(tiny / "train.jsonl", R"({"prompt": "a", "chosen": "good", "rejected": "bad one"})"
+                                   "\n");
+  const std::string recipe = tiny.write_recipe().string();
+  const Finished pairs = run_program({"preview", recipe, "--json"});
+  INFO(pairs.err);
+  REQUIRE(pairs.code == 0);
+  const Json row = pairs.json();
+  CHECK(row["row"] == 1);
+  CHECK(row["chosen"]["text"].get<std::string>().find("good") != std::string::npos);
+  CHECK(row["rejected"]["tokens"].size() == row["rejected"]["labels"].size());
+  CHECK(run_program({"check", recipe, "--json"}).json()["format"] == "preference");
+
+  write_text(tiny / "train.jsonl", "{\"text\": \"a\", \"label\": \"no\"}\n{\"text\": \"b\", \"label\": \"yes\"}\n");
+  const Finished labels =
+      run_program({"preview", recipe, "--json", "--set", "task=classification", "--set", "training.max_steps=4"});
+  INFO(labels.err);
+  REQUIRE(labels.code == 0);
+  CHECK(labels.lines().size() == 2);
+  CHECK(Json::parse(labels.lines()[1])["label"] == "yes");
+  CHECK(run_program({"train", recipe}).code == 2);
+}
+
 TEST_CASE("preview: CSV is read, rows on both sides are warned of, rows of other tasks are refused") {
   TinyRun tiny;
   write_text(tiny / "train.csv", "prompt,completion\na,b\n\"x,\"\"y\"\"\",z\n");
