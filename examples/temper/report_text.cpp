@@ -2,6 +2,7 @@
 #include "report_text.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <system_error>
 
@@ -69,7 +70,7 @@ std::string lengths_text(const DataReport& report, const Screen& screen) {
   const int cells = std::clamp(screen.width - 50, 10, 50);
   for (const temper::LengthBar& bar : lengths.histogram) {
     const double share = static_cast<double>(bar.rows) / static_cast<double>(most);
-    const int full = bar.rows == 0 ? 0 : std::max(1, static_cast<int>(share * cells + 0.5));
+    const int full = bar.rows == 0 ? 0 : std::max(1, static_cast<int>(std::lround(share * cells)));
     const bool is_limit = bar.from <= lengths.max_length && lengths.max_length <= bar.to;
     text += fmt::format("  {:>9} to {:<9} {} {:>9}{}\n", count_text(bar.from), count_text(bar.to),
                         coloured(screen, bar.from > lengths.max_length ? "33" : "32",

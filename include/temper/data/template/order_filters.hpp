@@ -42,6 +42,7 @@ inline Value sort_filter(Machine& machine, const Value& value, const Given& give
   std::vector<Value> keys;
   for (const Value& item : items) {
     std::vector<Value> parts;
+    parts.reserve(paths.size());
     for (const Value& path : paths)
       parts.push_back(comparable(machine, attribute_or_itself(machine, item, &path), letters_of(given, 1)));
     keys.push_back(machine.sequence(Sequence::Kind::list, std::move(parts)));
