@@ -39,17 +39,6 @@ temper::Problem problem_of(const Recipe& recipe) {
 
 std::vector<fs::path> paths_of(const std::vector<std::string>& texts) { return {texts.begin(), texts.end()}; }
 
-// The parts of a shape that decide what fits: in each number at most as large as another.
-bool within(const temper::BatchShape& a, const temper::BatchShape& b) {
-  return a.tokens <= b.tokens && a.documents <= b.documents && a.supervised <= b.supervised && a.longest <= b.longest;
-}
-void keep_if_large(std::vector<temper::BatchShape>& largest, const temper::BatchShape& shape) {
-  for (const temper::BatchShape& known : largest)
-    if (within(shape, known)) return;
-  std::erase_if(largest, [&](const temper::BatchShape& known) { return within(known, shape); });
-  largest.push_back(shape);
-}
-
 }  // namespace
 
 temper::DataSettings data_settings(const Recipe& recipe, const temper::templates::Date& date) {

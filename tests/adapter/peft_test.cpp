@@ -42,6 +42,20 @@ Thrown refused(const Json& config) {
 
 void save(auto& model, const ScratchFolder& folder) { save_peft(model, "base", folder.path()); }
 
+// What was written has every tensor of what PEFT recorded, in shape, type and value, and no other.
+void check_same_tensors(const ScratchFolder& written, const std::filesystem::path& recorded) {
+  const SafetensorsFile theirs(recorded / "adapter_model.safetensors"), ours(written / "adapter_model.safetensors");
+  CHECK(ours.tensors().size() == theirs.tensors().size());
+  for (const TensorInfo& tensor : theirs.tensors()) {
+    CAPTURE(tensor.name);
+    const TensorInfo* mine = ours.find(tensor.name);
+    REQUIRE(mine);
+    CHECK(mine->shape == tensor.shape);
+    CHECK(mine->dtype == tensor.dtype);
+    CHECK(widen(*mine) == widen(tensor));
+  }
+}
+
 TEST_CASE("peft: what is written has the tensors, shapes and values of PEFT's own file, in every variant") {
   for (const auto& [family, name] : recorded_adapters()) {
     const std::string shown_family = family;
@@ -54,16 +68,7 @@ TEST_CASE("peft: what is written has the tensors, shapes and values of PEFT's ow
     ScratchFolder written;
     save(model, written);
 
-    const SafetensorsFile theirs(recorded / "adapter_model.safetensors"), ours(written / "adapter_model.safetensors");
-    CHECK(ours.tensors().size() == theirs.tensors().size());
-    for (const TensorInfo& tensor : theirs.tensors()) {
-      CAPTURE(tensor.name);
-      const TensorInfo* mine = ours.find(tensor.name);
-      REQUIRE(mine);
-      CHECK(mine->shape == tensor.shape);
-      CHECK(mine->dtype == tensor.dtype);
-      CHECK(widen(*mine) == widen(tensor));
-    }
+    check_same_tensors(written, recorded);
   }
 }
 
@@ -127,15 +132,7 @@ TEST_CASE("peft: DoRA is read and written as PEFT does") {
   load_peft(model, recorded);
   ScratchFolder written;
   save(model, written);
-  const SafetensorsFile theirs(recorded / "adapter_model.safetensors"), ours(written / "adapter_model.safetensors");
-  CHECK(ours.tensors().size() == theirs.tensors().size());
-  for (const TensorInfo& tensor : theirs.tensors()) {
-    CAPTURE(tensor.name);
-    const TensorInfo* mine = ours.find(tensor.name);
-    REQUIRE(mine);
-    CHECK(mine->shape == tensor.shape);
-    CHECK(widen(*mine) == widen(tensor));
-  }
+  check_same_tensors(written, recorded);
   const Json config = read_json(recorded / "adapter_config.json");
   const Json written_config = peft_config(dora, "llama3");
   for (const auto& [key, value] : written_config.items()) {

@@ -3,18 +3,9 @@
 #include "temper/data/row_file.hpp"
 #include <doctest/doctest.h>
 
+#include "support/byte_steps.hpp"
+
 namespace temper::row_file_test {
-
-// Gives a text in steps of so many bytes.
-class Steps final : public ByteSource {
- public:
-  Steps(std::string_view text, std::size_t step) : text_(text), step_(step) {}
-  std::size_t read(std::span<char> into) override { return text_.read(into.first(std::min(step_, into.size()))); }
-
- private:
-  TextBytes text_;
-  std::size_t step_;
-};
 
 std::string refused(std::string_view text) {
   try {
@@ -70,7 +61,7 @@ TEST_CASE("row file: rows are read through windows of every size") {
   array += "] \n";
   for (const std::size_t step : {1u, 2u, 7u, 100u}) {
     for (const std::string* text : {&lines, &array}) {
-      JsonRows rows(std::make_unique<Steps>(*text, step), "train.jsonl");
+      JsonRows rows(std::make_unique<testing::ByteSteps>(*text, step), "train.jsonl");
       const std::vector<Record> all = all_rows(rows);
       REQUIRE(all.size() == 300);
       CHECK(all[299].fields["s"].get<std::string>().size() == 300);

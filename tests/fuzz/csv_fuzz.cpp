@@ -9,19 +9,11 @@
 #include <string>
 #include <string_view>
 
+#include "support/byte_steps.hpp"
+
 namespace {
 
 using namespace temper;
-
-class Steps final : public ByteSource {
- public:
-  Steps(std::string_view text, std::size_t step) : text_(text), step_(step) {}
-  std::size_t read(std::span<char> into) override { return text_.read(into.first(std::min(step_, into.size()))); }
-
- private:
-  TextBytes text_;
-  std::size_t step_;
-};
 
 std::string written(const std::vector<Record>& records) {
   std::string text;
@@ -43,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     CsvRows whole(std::make_unique<TextBytes>(text), "fuzz.csv", ',');
     const std::vector<Record> records = all_rows(whole);
-    CsvRows parts(std::make_unique<Steps>(text, 1 + size % 5), "fuzz.csv", ',');
+    CsvRows parts(std::make_unique<testing::ByteSteps>(text, 1 + size % 5), "fuzz.csv", ',');
     if (written(all_rows(parts)) != written(records)) std::abort();
     if (records.empty()) return 0;
     std::string again, header;

@@ -105,6 +105,17 @@ class EpochPlan {
   std::vector<std::vector<Index>> units_;
 };
 
+// Adds a shape to those of which none is, in every number that decides what fits, at most as large as another.
+inline void keep_if_large(std::vector<BatchShape>& largest, const BatchShape& shape) {
+  const auto within = [](const BatchShape& a, const BatchShape& b) {
+    return a.tokens <= b.tokens && a.documents <= b.documents && a.supervised <= b.supervised && a.longest <= b.longest;
+  };
+  for (const BatchShape& known : largest)
+    if (within(shape, known)) return;
+  std::erase_if(largest, [&](const BatchShape& known) { return within(known, shape); });
+  largest.push_back(shape);
+}
+
 class BatchPlan {
  public:
   BatchPlan(const Dataset& dataset, const BatchSettings& settings) : dataset_(dataset), settings_(settings) {
@@ -132,16 +143,6 @@ class BatchPlan {
   }
 
  private:
-  static bool within(const BatchShape& a, const BatchShape& b) {
-    return a.tokens <= b.tokens && a.documents <= b.documents && a.supervised <= b.supervised && a.longest <= b.longest;
-  }
-  static void keep_if_large(std::vector<BatchShape>& largest, const BatchShape& shape) {
-    for (const BatchShape& known : largest)
-      if (within(shape, known)) return;
-    std::erase_if(largest, [&](const BatchShape& known) { return within(known, shape); });
-    largest.push_back(shape);
-  }
-
   const Dataset& dataset_;
   BatchSettings settings_;
 };
