@@ -15,6 +15,7 @@
 #include "temper/model/decoder.hpp"
 #include "temper/model/folder.hpp"
 #include "temper/model/generate.hpp"
+#include "temper/model/rollout.hpp"
 #include "temper/objective/causal_lm.hpp"
 #include "temper/objective/pairs.hpp"
 #include "temper/optimizer/adafactor.hpp"
