@@ -74,7 +74,7 @@ double entropy_of_logits(const Real* z, Index n, const RowOfLogits& row) {
 // hidden.
 template <class Real, class OnBlock>
 void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight, InMatrix<Real> hidden,
-                 InWeight<Real> weight, OnBlock on_block, std::type_identity_t<Real> scale = 1) {
+                 InWeight<Real> weight, OnBlock on_block, std::type_identity_t<Real> scale = 1, Index at_once = 0) {
   require(dhidden.view.empty() || dhidden.view.shape == hidden.shape, Fault::usage, "head.shape",
           "head: dhidden is [{}, {}] but hidden is [{}, {}]; expected equal, or no dhidden", dhidden.view.rows(),
           dhidden.view.cols(), hidden.rows(), hidden.cols());
@@ -82,7 +82,7 @@ void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OutMatrix<
           "head.shape", "head: dweight is [{}, {}] but weight is [{}, {}]; expected equal, or no dweight",
           dweight.rows(), dweight.cols(), weight.rows, weight.cols);
   const auto scope = ctx.scope();
-  const Pieces blocks = Pieces::of(hidden.rows(), logits_rows(weight.rows));
+  const Pieces blocks = Pieces::of(hidden.rows(), at_once > 0 ? at_once : logits_rows(weight.rows));
   const OutMatrix<Real> all = scratch<Real>(ctx, std::min(blocks.total, blocks.each), weight.rows);
   for (Index block = 0; block < blocks.count(); ++block) {
     const Index begin = blocks.begin(block), end = blocks.end(block);
