@@ -17,6 +17,7 @@
 #include "temper/model/generate.hpp"
 #include "temper/model/rollout.hpp"
 #include "temper/objective/causal_lm.hpp"
+#include "temper/objective/distillation.hpp"
 #include "temper/objective/pairs.hpp"
 #include "temper/optimizer/adafactor.hpp"
 #include "temper/optimizer/adamw.hpp"
