@@ -19,6 +19,7 @@
 #include "temper/objective/causal_lm.hpp"
 #include "temper/objective/distillation.hpp"
 #include "temper/objective/pairs.hpp"
+#include "temper/objective/ppo.hpp"
 #include "temper/optimizer/adafactor.hpp"
 #include "temper/optimizer/adamw.hpp"
 #include "temper/optimizer/adamw_8bit.hpp"
