@@ -9,7 +9,9 @@
 #include "temper/adapter/peft.hpp"
 #include "temper/backend/cpu.hpp"
 #include "temper/model/folder.hpp"
+#include "temper/objective/any_objective.hpp"
 #include "temper/objective/causal_lm.hpp"
+#include "temper/objective/dpo.hpp"
 #include "temper/optimizer/adafactor.hpp"
 #include "temper/optimizer/adamw.hpp"
 #include "temper/optimizer/adamw_8bit.hpp"
@@ -40,6 +42,25 @@ inline AnyRule optimizer_of(const Recipe& recipe) {
   return {adamw};
 }
 
+using AnyTask = temper::AnyObjective<temper::CausalLm, temper::Dpo>;
+
+inline AnyTask objective_of(const Recipe& recipe) {
+  if (recipe.is("task", "dpo")) {
+    temper::Dpo dpo{.beta = recipe.number("objective.beta"),
+                    .label_smoothing = recipe.number("objective.label_smoothing"),
+                    .gamma = recipe.number("objective.gamma")};
+    using temper::Preference;
+    for (const auto& [form, name] : {std::pair(Preference::hinge, "hinge"),
+                                     {Preference::ipo, "ipo"},
+                                     {Preference::simpo, "simpo"},
+                                     {Preference::orpo, "orpo"}})
+      if (recipe.is("objective.loss", name)) dpo.form = form;
+    return {dpo};
+  }
+  return {temper::CausalLm{.label_smoothing = recipe.number("objective.label_smoothing"),
+                           .z_loss = recipe.number("objective.z_loss")}};
+}
+
 template <class A>
 class EngineOf : public Engine {
  protected:
@@ -51,8 +72,7 @@ class EngineOf : public Engine {
       : recipe_(recipe),
         adapter_(std::move(adapter)),
         optimizer_(optimizer_of(recipe)),
-        objective_{.label_smoothing = recipe.number("objective.label_smoothing"),
-                   .z_loss = recipe.number("objective.z_loss")} {
+        objective_(objective_of(recipe)) {
     options_.seed = recipe.seed();
     if (recipe.has("threads")) options_.threads = static_cast<int>(recipe.integer("threads"));
     open(recipe.path("model"));
@@ -72,12 +92,13 @@ class EngineOf : public Engine {
   }
 
   void start(const temper::Plan& plan) override {
-    model_.emplace(config_, adapter_, source_, temper::BuildOptions{.seed = options_.seed});
+    model_.emplace(config_, adapter_, source_, build_options(temper::Execution::running));
     if (recipe_.has("adapter.from")) load_adapter(recipe_.path("adapter.from"));
     session_.emplace(*model_, optimizer_, plan, options_);
     planned_.reset();
   }
 
+  Index counted(const temper::HostBatch& batch) const override { return temper::counted<B>(objective_, batch); }
   void begin_step(temper::Step number, double denominator) override {
     temper::begin_step(*session_, *model_, number, denominator);
   }
@@ -107,6 +128,12 @@ class EngineOf : public Engine {
   void load_state(const std::filesystem::path& folder) override { temper::load_state(*session_, *model_, folder); }
 
  private:
+  // A reference is the model as it began, whatever of it is trained.
+  temper::BuildOptions build_options(temper::Execution execution) const {
+    return {.seed = options_.seed,
+            .execution = execution,
+            .base = temper::reads_reference(objective_) ? temper::Base::kept : temper::Base::replaced};
+  }
   void open(const std::filesystem::path& folder) {
     require_model_folder(folder);
     config_ = temper::open_config(folder);
@@ -114,8 +141,7 @@ class EngineOf : public Engine {
     if (temper::has_weights(folder) || !recipe_.is("task", "pretrain") || !recipe_.is("adapter.method", "full"))
       source_ = std::make_shared<temper::FolderWeights>(folder);
     try {
-      planned_.emplace(config_, adapter_, source_,
-                       temper::BuildOptions{.seed = options_.seed, .execution = temper::Execution::planning});
+      planned_.emplace(config_, adapter_, source_, build_options(temper::Execution::planning));
     } catch (const temper::Error& error) {
       // What the model's shapes show to be wrong in the recipe is said where it stands.
       const std::string sentence = std::string(error.what()).substr(sizeof("temper: ") - 1);
@@ -132,7 +158,7 @@ class EngineOf : public Engine {
   const Recipe recipe_;
   A adapter_;
   AnyRule optimizer_;
-  temper::CausalLm objective_;
+  AnyTask objective_;
   temper::SessionOptions options_;
   temper::Config config_;
   std::shared_ptr<const temper::FolderWeights> source_;

@@ -56,8 +56,8 @@ int evaluate(const EvalOptions& options) {
     print_line(temper::to_text(to_json(evaluation)));
   } else {
     print_line(fmt::format("loss {:.6f}, perplexity {:.4f}, accuracy {:.4f}, over {} tokens of {} rows",
-                           evaluation.loss, std::exp(evaluation.loss), evaluation.accuracy, evaluation.supervised,
-                           evaluation.rows));
+                           evaluation.loss(), std::exp(evaluation.loss()), evaluation.sums.accuracy(),
+                           evaluation.supervised, evaluation.rows));
   }
   return done;
 }

@@ -38,28 +38,35 @@ std::function<double(temper::Step)> schedule_of(const Recipe& recipe, Index step
 }
 
 Evaluation evaluate_rows(Engine& engine, const RunData& data) {
-  temper::Loss loss;
   Evaluation result;
   const temper::EpochPlan plan = data.validation_plan();
   for (Index step = 0; step < plan.steps(); ++step) {
     for (const temper::MicroBatch& batch : plan.step(step)) {
-      loss += engine.evaluate(batch.host());
+      result.sums += engine.evaluate(batch.host());
       result.tokens += std::ssize(batch.tokens);
       result.supervised += batch.supervised_tokens();
       result.rows += std::ssize(batch.rows);
     }
   }
-  result.loss = loss.cross_entropy / loss.count;
-  result.accuracy = loss.accuracy();
   return result;
 }
 
+void add_metrics(Json& line, std::string_view stage, const temper::Loss& loss) {
+  const auto add = [&](std::string_view name, double mean) {
+    line[fmt::format("{}/{}", stage, name)] = temper::number_to_json(mean);
+  };
+  add("accuracy", loss.accuracy());
+  for (const temper::Metric& metric : loss.metrics)
+    if (!metric.name.empty()) add(metric.name, metric.sum / loss.count);
+}
+
 Json to_json(const Evaluation& e) {
-  return {{"validation/loss", temper::number_to_json(e.loss)},
-          {"validation/tokens", e.tokens},
-          {"validation/supervised_tokens", e.supervised},
-          {"validation/samples", e.rows},
-          {"validation/accuracy", temper::number_to_json(e.accuracy)}};
+  Json line{{"validation/loss", temper::number_to_json(e.loss())},
+            {"validation/tokens", e.tokens},
+            {"validation/supervised_tokens", e.supervised},
+            {"validation/samples", e.rows}};
+  add_metrics(line, "validation", e.sums);
+  return line;
 }
 
 Json to_json(const temper::Plan& plan) {

@@ -41,7 +41,7 @@ struct LoraLinear {
   void forward(Context<B>& ctx, In<B> x, Out<B> y, Saved& saved) {
     saved.x = saved.dropped = x;
     base.forward(ctx, x, y);
-    if (!a) return;
+    if (!a || !ctx.adapted()) return;
     if (drops(ctx)) {
       const auto dropped = keep<Act>(ctx, x.rows(), x.cols());
       dropout(ctx, dropped, x, drop_probability, ctx.random(site), ctx.first_token());

@@ -57,6 +57,10 @@ inline std::string shape_text(std::span<const Index> shape) {
   return text + "]";
 }
 
+// Weights of the model that are trained replace its own, or stand beside them, so that the model can be asked what it
+// said before (Adapters::off).
+enum class Base { replaced, kept };
+
 template <class B>
 struct FrozenLinear;
 
@@ -66,13 +70,20 @@ class Builder {
   using Act = typename B::Activation;
 
   Builder(Memory<B>& memory, typename B::Stream& stream, const WeightSource* source, std::uint64_t seed,
-          double initializer_range = 0.02)
-      : memory_(memory), stream_(stream), source_(source), seed_(seed), initializer_range_(initializer_range) {}
+          double initializer_range = 0.02, Base base = Base::replaced)
+      : memory_(memory),
+        stream_(stream),
+        source_(source),
+        seed_(seed),
+        initializer_range_(initializer_range),
+        base_(base) {}
 
   Memory<B>& memory() const { return memory_; }
   typename B::Stream& stream() const { return stream_; }
   std::uint64_t seed() const { return seed_; }
   bool has(std::string_view name) const { return source_ && source_->find(name).has_value(); }
+  bool keeps_base() const { return base_ == Base::kept; }
+  bool trains_base() const { return trains_base_; }  // so far
 
   // A weight matrix that is only read: the source's own bytes, in the source's own format.
   DenseMatrix<B> frozen_matrix(const std::string& name, Index rows, Index cols) {
@@ -97,6 +108,7 @@ class Builder {
 
   // A tensor of the model that is trained: the source's values, or initial ones when the model starts from scratch.
   Parameter<B> trained(const std::string& name, std::vector<Index> shape, Initial initial) {
+    trains_base_ = true;
     Parameter<B> p = slot(name, std::move(shape));
     load_or_fill(p.value, name, p.shape, initial);
     return p;
@@ -171,6 +183,7 @@ class Builder {
   std::optional<StoredTensor> take(const std::string& name, std::vector<Index> shape) {
     if (!source_) return std::nullopt;
     auto tensor = source_->find(name);
+    if (!tensor && !missed_.insert(name).second) return std::nullopt;
     if (!tensor) {
       missing_ += (missing_.empty() ? "" : ", ") + name;
       return std::nullopt;
@@ -273,7 +286,9 @@ class Builder {
   const WeightSource* source_;
   std::uint64_t seed_;
   double initializer_range_;
-  std::set<std::string> used_;
+  Base base_;
+  bool trains_base_ = false;
+  std::set<std::string> used_, missed_;
   std::string missing_;
   std::vector<std::string> left_over_;
   std::vector<Act> staging_;

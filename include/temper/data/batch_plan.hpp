@@ -27,15 +27,16 @@ class EpochPlan {
  public:
   EpochPlan(const Dataset& dataset, const BatchSettings& settings, Index epoch)
       : dataset_(&dataset), settings_(settings) {
-    const Index count = std::ssize(dataset.rows);
+    const auto count = static_cast<Index>(dataset.size());
     const RowOrder order(settings.shuffle == Shuffle::on ? RowOrder::Kind::shuffled : RowOrder::Kind::as_filed, count,
                          settings.seed, epoch);
     std::vector<Index> rows(static_cast<std::size_t>(count)), lengths(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {
       rows[i] = order[static_cast<Index>(i)];
-      lengths[i] = std::ssize(row(rows[i]).tokens);
+      dataset.for_each_sequence(rows[i], [&](const auto& tokens, const auto&) { lengths[i] += std::ssize(tokens); });
     }
-    if (settings.packing == Packing::off) {
+    if (settings.packing == Packing::off ||
+        dataset.rows.empty()) {  // pairs and classified texts are counted, not packed
       for (const Index row : rows) units_.push_back({row});
     } else {
       units_ = pack_first_fit(lengths, settings.max_length);
@@ -61,7 +62,6 @@ class EpochPlan {
 
  private:
   Index units_of_step() const { return settings_.batch_size * settings_.gradient_accumulation; }
-  const Row& row(Index index) const { return dataset_->rows[static_cast<std::size_t>(index)]; }
 
   template <class Visit>
   void for_each_micro_batch(Index step, Visit visit) const {
@@ -81,8 +81,8 @@ class EpochPlan {
   MicroBatch micro_batch(Index begin, Index end) const {
     MicroBatch batch;
     for_each_row(begin, end, [&](Index index) {
-      const Row& row = this->row(index);
-      batch.add(row.tokens, row.labels, index);
+      dataset_->for_each_sequence(index, [&](const auto& tokens, const auto& labels) { batch.add(tokens, labels); });
+      batch.rows.push_back(index);
     });
     return batch;
   }
@@ -90,12 +90,13 @@ class EpochPlan {
   BatchShape shape(Index begin, Index end) const {
     BatchShape shape;
     for_each_row(begin, end, [&](Index index) {
-      const Row& row = this->row(index);
-      const Index length = std::ssize(row.tokens);
-      shape.tokens += length;
-      shape.documents += 1;
-      shape.supervised += std::count(row.labels.begin(), row.labels.end(), std::uint8_t{1});
-      shape.longest = std::max(shape.longest, length);
+      dataset_->for_each_sequence(index, [&](const auto& tokens, const auto& labels) {
+        const Index length = std::ssize(tokens);
+        shape.tokens += length;
+        shape.documents += 1;
+        shape.supervised += std::count(labels.begin(), labels.end(), std::uint8_t{1});
+        shape.longest = std::max(shape.longest, length);
+      });
     });
     return shape;
   }
@@ -122,7 +123,7 @@ class BatchPlan {
     require(settings.batch_size > 0 && settings.gradient_accumulation > 0, Fault::usage, "batches.size",
             "batch_size is {} and gradient_accumulation {}; expected at least 1", settings.batch_size,
             settings.gradient_accumulation);
-    require(!dataset.rows.empty(), Fault::usage, "batches.no_rows", "a dataset without rows has no batches");
+    require(dataset.size() > 0, Fault::usage, "batches.no_rows", "a dataset without rows has no batches");
   }
 
   EpochPlan epoch(Index epoch) const { return EpochPlan(dataset_, settings_, epoch); }

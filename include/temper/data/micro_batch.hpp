@@ -15,10 +15,11 @@ struct MicroBatch {
   std::vector<TokenId> targets;           // the next token; 0 at the end of a document, where nothing is predicted
   std::vector<std::uint8_t> supervised;   // 1: this position's prediction counts
   std::vector<Index> document_starts{0};  // documents + 1 offsets
-  std::vector<Index> rows;                // of the dataset, one a document
+  std::vector<Index> rows;                // of the dataset: which rows the documents are
 
-  // labels[i] = 1: token i is to be predicted, which happens at position i - 1; hence labels[0] says nothing.
-  void add(std::span<const TokenId> row, std::span<const std::uint8_t> labels, Index number = 0) {
+  // A document. labels[i] = 1: token i is to be predicted, which happens at position i - 1; hence labels[0] says
+  // nothing.
+  void add(std::span<const TokenId> row, std::span<const std::uint8_t> labels) {
     require(!row.empty() && row.size() == labels.size(), Fault::usage, "micro_batch.row",
             "a row has {} tokens and {} labels; expected a label for each token, and a token at least", row.size(),
             labels.size());
@@ -28,7 +29,6 @@ struct MicroBatch {
     supervised.insert(supervised.end(), labels.begin() + 1, labels.end());
     supervised.push_back(0);
     document_starts.push_back(std::ssize(tokens));
-    rows.push_back(number);
   }
 
   Index supervised_tokens() const {

@@ -19,6 +19,7 @@ struct HostBatch {
   std::span<const TokenId> targets;          // [T] what the prediction made at each position is held against
   std::span<const std::uint8_t> supervised;  // [T] 1: that prediction counts
   std::span<const Index> document_starts;    // [documents + 1], from 0 to T
+  std::span<const double> reference = {};    // [supervised] log-probabilities with the adapters off, or empty
 };
 
 // The numbers that decide how much memory a micro-batch needs.
@@ -56,6 +57,7 @@ struct TokenBatch {
   View<B, const std::int32_t, 1> rows;         // [S] the supervised positions, ascending
   View<B, const TokenId, 1> targets;           // [S]
   View<B, const std::int32_t, 1> sequence_of;  // [S] document of each supervised position
+  View<B, const Act, 1> reference;             // [S] or empty
   Index documents = 0;
 
   Index size() const { return positions.size(); }
@@ -67,13 +69,14 @@ template <class B>
 struct BatchStaging {
   std::vector<std::int32_t> positions, rows, sequence_of;
   std::vector<TokenId> tokens, targets;
-  std::vector<typename B::Activation> cosines, sines, frequencies;
+  std::vector<typename B::Activation> cosines, sines, frequencies, reference;
   std::vector<AttentionSpan> spans;
 
   // Room for every micro-batch that is planned, so that none of them allocates.
   void reserve(Index places, Index document_count, Index head_width) {
     const auto t = static_cast<std::size_t>(places), half = static_cast<std::size_t>(head_width / 2);
-    tokens.reserve(t), positions.reserve(t), rows.reserve(t), sequence_of.reserve(t), targets.reserve(t);
+    tokens.reserve(t), positions.reserve(t), rows.reserve(t), sequence_of.reserve(t), targets.reserve(t),
+        reference.reserve(t);
     cosines.reserve(t * half), sines.reserve(t * half), frequencies.reserve(half);
     spans.reserve(static_cast<std::size_t>(document_count));
   }
@@ -177,14 +180,21 @@ TokenBatch<B> upload_batch(Context<B>& ctx, BatchStaging<B>& staging, const Conf
   batch.targets = upload<B>(ctx, staging.targets);
   batch.sequence_of = upload<B>(ctx, staging.sequence_of);
   batch.documents = std::ssize(host.document_starts) - 1;
+  if (host.reference.empty()) return batch;
+  require(host.reference.size() == staging.rows.size(), Fault::usage, "batch.reference",
+          "{} reference log-probabilities for {} supervised tokens; expected one each", host.reference.size(),
+          staging.rows.size());
+  staging.reference.clear();
+  for (const double logp : host.reference) staging.reference.push_back(static_cast<typename B::Activation>(logp));
+  batch.reference = upload<B>(ctx, staging.reference);
   return batch;
 }
 
-// The same for a model, with the places that it puts before each document.
+// The same for a model, with the places that its adapter puts before each document.
 template <class B, class M>
 TokenBatch<B> upload_batch_of(Context<B>& ctx, BatchStaging<B>& staging, const M& model, const HostBatch& host,
                               Index past = 0) {
-  return upload_batch(ctx, staging, model.config(), host, past, prefix_of(model));
+  return upload_batch(ctx, staging, model.config(), host, past, ctx.adapted() ? prefix_of(model) : 0);
 }
 
 }  // namespace temper

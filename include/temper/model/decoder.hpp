@@ -39,6 +39,7 @@ inline ModuleNames module_names(const Config& config) {
 struct BuildOptions {
   std::uint64_t seed = 42;                   // of values that no file gives
   Execution execution = Execution::running;  // planning: shapes and bytes only
+  Base base = Base::replaced;                // kept: what is trained can be switched off like any adapter
 };
 
 template <class B, class A>
@@ -66,7 +67,7 @@ class Decoder {
         memory_(std::make_unique<Memory<B>>(options.execution)) {
     check_adapter_names(adapter_, module_names(config_));
     typename B::Stream stream(1);
-    Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range);
+    Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range, options.base);
     embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width);
     if constexpr (HasPrefix<A, B>) prefix_ = adapter_.prefix(build, config_.vocabulary, config_.width);
     for (Index l = 0; l < config_.layers; ++l)
@@ -75,6 +76,7 @@ class Decoder {
     build_head(build);
     build.allow_left_over("rotary_emb.inv_freq");
     build.finish();
+    switchable_ = build.keeps_base() || !build.trains_base();
     saved_.blocks.resize(blocks_.size());
   }
 
@@ -83,19 +85,20 @@ class Decoder {
   const WeightSource* source() const { return source_.get(); }
   const BytesByHolder& bytes() const { return memory_->bytes(); }
   Saved& saved() { return saved_; }
+  bool switchable() const { return switchable_; }                       // whether Adapters::off is the base
   Index prefix() const { return prefix_ ? prefix_->value.rows() : 0; }  // places before each document
 
-  HeadOf<B> head() {
-    if (head_) return {DenseMatrix<B>(head_->value), head_->gradient};
+  HeadOf<B> head(Adapters adapters = Adapters::on) {
+    if (head_ && adapters == Adapters::on) return {DenseMatrix<B>(head_->value), head_->gradient};
     if (!config_.tied) return {frozen_head_, {}};
-    return {embedding_.table(), embedding_.trained ? embedding_.trained->gradient : Matrix{}};
+    return {embedding_.table(adapters), embedding_.trained ? embedding_.trained->gradient : Matrix{}};
   }
 
   // hidden [T, D] = the states after the last norm. In training the streams between blocks are kept for backward; else
   // two scratch buffers take turns and each block's memory is released behind it.
   void forward(Context<B>& ctx, const TokenBatch<B>& batch, Matrix hidden, Saved& saved) {
     const Index tokens = batch.size(), width = config_.width;
-    require(batch.prefix == prefix() || batch.cache, Fault::usage, "decoder.prefix",
+    require(batch.prefix == (ctx.adapted() ? prefix() : 0) || batch.cache, Fault::usage, "decoder.prefix",
             "the batch has {} places before each document but the adapter {}; expected equal; use upload_batch_of",
             batch.prefix, prefix());
     const auto scope = ctx.scope();
@@ -159,10 +162,8 @@ class Decoder {
     const bool trains_table = adapter_trains(adapter_, "model.embed_tokens");
     const Index v = config_.vocabulary, d = config_.width;
     if (!config_.tied) {
-      if (trains_head)
-        head_ = build.trained_matrix("lm_head.weight", v, d);
-      else
-        frozen_head_ = build.frozen_matrix("lm_head.weight", v, d);
+      if (trains_head) head_ = build.trained_matrix("lm_head.weight", v, d);
+      if (!trains_head || build.keeps_base()) frozen_head_ = build.frozen_matrix("lm_head.weight", v, d);
       return;
     }
     require(!trains_table || trains_head, Fault::usage, "decoder.tied",
@@ -183,6 +184,7 @@ class Decoder {
   Norm<B> norm_;
   DenseMatrix<B> frozen_head_;
   std::optional<Parameter<B>> head_;
+  bool switchable_ = true;
   Saved saved_;
 };
 

@@ -61,7 +61,12 @@ Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedSh
     ctx.set_mode(mode);
     plan.most_tokens = std::max(plan.most_tokens, shape.tokens);
     plan.most_documents = std::max(plan.most_documents, shape.documents);
-    const ShapedBatch batch(shape);
+    ShapedBatch batch(shape);
+    if (reads_reference(objective)) {
+      std::vector<double> none;
+      run_log_probs(ctx, staging, model, batch.host(), Adapters::off, none);
+      batch.add_reference();
+    }
     run_micro_batch(ctx, staging, model, objective, batch.host(), 1);
     model.visit([&](auto& p) { (void)sum_of_squares(ctx, flat(p.gradient)); });
     if (arena.peak() <= plan.arena_bytes()) return;
@@ -94,6 +99,7 @@ class Session {
     });
     staging_.reserve(plan.most_tokens + plan.most_documents * prefix_of(model), plan.most_documents,
                      model.config().head_width);
+    reference_.reserve(static_cast<std::size_t>(plan.most_tokens));
     bytes_ = model.bytes();
     for (std::size_t h = 0; h < bytes_.size(); ++h) bytes_[h] += memory_.bytes()[h];
     bytes_[static_cast<std::size_t>(Holder::workspace)] += stream_.bytes();
@@ -103,6 +109,7 @@ class Session {
 
   Context<B>& context() { return context_; }
   BatchStaging<B>& staging() { return staging_; }
+  std::vector<double>& reference() { return reference_; }
   std::vector<State>& states() { return states_; }  // in the order of visit
 
   // What was really allocated, to be held against the plan.
@@ -125,6 +132,7 @@ class Session {
   Context<B> context_;
   BatchStaging<B> staging_;
   std::vector<State> states_;
+  std::vector<double> reference_;
   BytesByHolder bytes_{};
 };
 template <class M, class R>
@@ -167,9 +175,20 @@ template <class B, class R, class M>
        ctx.step() + 1);
 }
 
+// The batch with what the base model says about its supervised tokens, where the objective reads that and the batch
+// does not have it yet. The numbers lie in the session until the next batch.
 template <class B, class R, class M, class O>
-Loss forward_backward(Session<B, R>& session, M& model, const O& objective, const HostBatch& batch) {
+HostBatch with_reference(Session<B, R>& session, M& model, const O& objective, HostBatch batch) {
+  if (!reads_reference(objective) || !batch.reference.empty()) return batch;
+  run_log_probs(session.context(), session.staging(), model, batch, Adapters::off, session.reference());
+  batch.reference = session.reference();
+  return batch;
+}
+
+template <class B, class R, class M, class O>
+Loss forward_backward(Session<B, R>& session, M& model, const O& objective, const HostBatch& given) {
   Context<B>& ctx = session.context();
+  const HostBatch batch = with_reference(session, model, objective, given);
   ctx.set_mode(Mode::training);
   ctx.set_position(session.step, session.tokens_before);
   const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, session.denominator);
@@ -180,8 +199,9 @@ Loss forward_backward(Session<B, R>& session, M& model, const O& objective, cons
 
 // The loss alone: no gradient, no dropout.
 template <class B, class R, class M, class O>
-Loss evaluate(Session<B, R>& session, M& model, const O& objective, const HostBatch& batch) {
+Loss evaluate(Session<B, R>& session, M& model, const O& objective, const HostBatch& given) {
   Context<B>& ctx = session.context();
+  const HostBatch batch = with_reference(session, model, objective, given);
   ctx.set_mode(Mode::evaluating);
   ctx.set_position(session.step, 0);
   const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, 1);
