@@ -16,6 +16,7 @@
 #include "temper/model/folder.hpp"
 #include "temper/model/generate.hpp"
 #include "temper/model/rollout.hpp"
+#include "temper/model/teacher.hpp"
 #include "temper/objective/any_objective.hpp"
 #include "temper/objective/causal_lm.hpp"
 #include "temper/objective/distillation.hpp"

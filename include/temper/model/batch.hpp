@@ -10,6 +10,7 @@
 #include "temper/backend/operations.hpp"
 #include "temper/core/context.hpp"
 #include "temper/model/rope.hpp"
+#include "temper/storage/dense.hpp"
 
 namespace temper {
 
@@ -42,6 +43,13 @@ struct KeyValueCache {
   std::vector<View<B, typename B::Activation, 2>> keys, values;  // one for each layer: [capacity, K * C]
 };
 
+// What a teacher has at the supervised positions, and what makes logits of it (distillation).
+template <class B>
+struct TaughtStates {
+  View<B, const typename B::Activation, 2> states;  // [S, its width]
+  DenseMatrix<B> head;                              // [V, its width]
+};
+
 // The same on the backend, with everything that layers derive from it.
 template <class B>
 struct TokenBatch {
@@ -58,6 +66,7 @@ struct TokenBatch {
   View<B, const TokenId, 1> targets;           // [S]
   View<B, const std::int32_t, 1> sequence_of;  // [S] document of each supervised position
   View<B, const Act, 1> reference;             // [S] or empty
+  TaughtStates<B> taught;                      // or empty
   Index documents = 0;
 
   Index size() const { return positions.size(); }

@@ -4,7 +4,7 @@
 //   loss = alpha T^2 D(teacher, student) + (1 - alpha) cross entropy.
 // T^2 keeps the gradient's size when T grows. What is reported as the divergence is D itself.
 #pragma once
-#include "temper/backend/operations.hpp"
+#include "temper/objective/objective.hpp"
 
 namespace temper {
 
@@ -14,6 +14,15 @@ struct Distillation {
   Divergence divergence = Divergence::forward;  // KL(teacher, student); reverse: KL(student, teacher); jsd: halves
 
   Distill distill() const { return {.divergence = divergence, .temperature = temperature, .alpha = alpha}; }
+};
+
+// What a student is held to, and by whom: Teacher (model/teacher.hpp), or anything with its 'states'.
+template <class T>
+struct Taught {
+  Distillation settings;
+  T* teacher = nullptr;
+
+  Distill distill() const { return settings.distill(); }
 };
 
 }  // namespace temper
