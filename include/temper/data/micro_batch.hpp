@@ -15,6 +15,7 @@ struct MicroBatch {
   std::vector<TokenId> targets;           // the next token; 0 at the end of a document, where nothing is predicted
   std::vector<std::uint8_t> supervised;   // 1: this position's prediction counts
   std::vector<Index> document_starts{0};  // documents + 1 offsets
+  Prompts prompts = Prompts::apart;       // shared: documents 2p and 2p + 1 are a pair
   std::vector<Index> rows;                // of the dataset: which rows the documents are
 
   // A document. labels[i] = 1: token i is to be predicted, which happens at position i - 1; hence labels[0] says
@@ -34,7 +35,11 @@ struct MicroBatch {
   Index supervised_tokens() const {
     return static_cast<Index>(std::count(supervised.begin(), supervised.end(), std::uint8_t{1}));
   }
-  HostBatch host() const { return {tokens, targets, supervised, document_starts}; }
+  HostBatch host() const {
+    HostBatch batch{tokens, targets, supervised, document_starts};
+    batch.prompts = prompts;
+    return batch;
+  }
 };
 
 }  // namespace temper
