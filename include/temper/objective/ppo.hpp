@@ -44,6 +44,7 @@ inline void shape_rewards(std::span<double> rewards, std::span<const double> log
   rewards.back() += score;
 }
 
+// [policy_term]
 // The loss at one token and its slope by the new log-probability. Clipped where the gradient is cut off.
 struct PolicyTerm {
   double loss, slope, ratio;
@@ -55,6 +56,7 @@ inline PolicyTerm policy_term(double logp, double drawn, double advantage, doubl
   if (held > free) return {held, 0, ratio, true};
   return {free, free, ratio, false};
 }
+// [/policy_term]
 
 // The same by the new value.
 struct ValueTerm {
