@@ -43,7 +43,10 @@ std::string wrapped(const std::string& text, int width, int margin) {
 
 // What does not fit is left out at the beginning, where paths are alike.
 std::string tail(const std::string& text, std::size_t columns) {
-  return text.size() <= columns ? text : "..." + text.substr(text.size() - columns + 3);
+  if (text.size() <= columns) return text;
+  std::size_t begin = text.size() - columns + 3;
+  while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xc0u) == 0x80u) ++begin;  // a whole letter
+  return "..." + text.substr(begin);
 }
 
 std::string files_text(const DataReport& report, const Screen& screen) {
