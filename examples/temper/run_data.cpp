@@ -184,9 +184,9 @@ void RunData::report(Reporter& reporter) const {
                   automatic ? fmt::format(", format {}", temper::name_of(rows_.train.format)) : ""));
   for (const temper::Dataset* dataset : {&rows_.train, &rows_.validation}) {
     if (dataset->truncated > 0)
-      reporter.warn(fmt::format("{} longer than max_length {} and cut",
-                                dataset->truncated == 1 ? "1 row was" : fmt::format("{} rows were", dataset->truncated),
-                                settings_.max_length));
+      reporter.warn(fmt::format("{} {} {} longer than max_length {} and cut", dataset->truncated,
+                                dataset == &rows_.train ? "training" : "validation",
+                                dataset->truncated == 1 ? "row was" : "rows were", settings_.max_length));
     for (const std::string& place : dataset->dropped)
       reporter.warn(fmt::format("{}: dropped: nothing of this row is learned", place));
   }
