@@ -56,9 +56,7 @@ TEST_CASE("parquet: what pandas writes, categories and messages among it") {
   compare("pandas.parquet", "pandas.jsonl");
 }
 
-TEST_CASE("parquet: row groups without rows are passed over") {
-  compare("flat_empty_groups.parquet", "flat.jsonl");
-}
+TEST_CASE("parquet: row groups without rows are passed over") { compare("flat_empty_groups.parquet", "flat.jsonl"); }
 
 TEST_CASE("parquet: a page with a checksum is held to it") {
   compare("flat_checksum.parquet", "flat.jsonl");
