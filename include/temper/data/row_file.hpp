@@ -175,10 +175,8 @@ class JsonRows final : public RowSource {
     if (parser_.parse(text, value)) return value;
     JsonOptions options;
     options.first_line = line;
-    // Spaces in front, so that the message has the column in the file.
-    if (column == 1) return parse_json(text, shown_path(window_.path()), options);
-    const std::string moved = std::string(static_cast<std::size_t>(column - 1), ' ') + std::string(text);
-    return parse_json(moved, shown_path(window_.path()), options);
+    options.first_column = column;
+    return parse_json(text, shown_path(window_.path()), options);
   }
 
   ByteWindow window_;
