@@ -39,6 +39,9 @@ TEST_CASE("row format: fields say what a row is") {
   CHECK_THROWS_WITH_AS(format_of(R"({"input": "a", "output": "b"})"), doctest::Contains("t.jsonl:1: no format has"),
                        Error);
   CHECK_THROWS_AS(format_of("{}"), Error);
+  std::string many = "{\"k\": 0";
+  for (int i = 0; i < 500; ++i) many += ", \"k" + std::to_string(i) + "\": 0";
+  CHECK_THROWS_WITH_AS(format_of(many + "}"), doctest::Contains(" more; expected text"), Error);
   // Of files that were put together: null is what another file has.
   CHECK(format_of(R"({"text": "a", "messages": null, "chosen": null, "rejected": null})") == RowFormat::text);
   CHECK(format_of(R"({"prompt": "a", "completion": "b", "conversations": null})") == RowFormat::instruction);
