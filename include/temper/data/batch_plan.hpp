@@ -82,6 +82,10 @@ class EpochPlan {
     MicroBatch batch;
     for_each_row(begin, end, [&](Index index) {
       dataset_->for_each_sequence(index, [&](const auto& tokens, const auto& labels) { batch.add(tokens, labels); });
+      if (!dataset_->classifications.empty()) {
+        const ClassificationRow& row = dataset_->classifications[static_cast<std::size_t>(index)];
+        batch.label(dataset_->labels.targets(row.classes, row.value));
+      }
       batch.rows.push_back(index);
     });
     return batch;
@@ -97,6 +101,7 @@ class EpochPlan {
         shape.supervised += std::count(labels.begin(), labels.end(), std::uint8_t{1});
         shape.longest = std::max(shape.longest, length);
       });
+      if (!dataset_->classifications.empty()) shape.labels += dataset_->labels.outputs();
     });
     return shape;
   }
@@ -109,7 +114,8 @@ class EpochPlan {
 // Adds a shape to those of which none is, in every number that decides what fits, at most as large as another.
 inline void keep_if_large(std::vector<BatchShape>& largest, const BatchShape& shape) {
   const auto within = [](const BatchShape& a, const BatchShape& b) {
-    return a.tokens <= b.tokens && a.documents <= b.documents && a.supervised <= b.supervised && a.longest <= b.longest;
+    return a.tokens <= b.tokens && a.documents <= b.documents && a.supervised <= b.supervised &&
+           a.longest <= b.longest && a.labels <= b.labels;
   };
   for (const BatchShape& known : largest)
     if (within(shape, known)) return;

@@ -56,6 +56,16 @@ class LabelSet {
   Problem problem() const { return problem_; }
   const std::vector<std::string>& names() const { return names_; }  // of the classes, sorted; none for regression
 
+  // Outputs of a head that tells them: a score for each class, or the one value.
+  Index outputs() const { return problem_ == Problem::regression ? 1 : std::ssize(names_); }
+  // What each output is held against.
+  std::vector<double> targets(const std::vector<Index>& classes, double value) const {
+    if (problem_ == Problem::regression) return {value};
+    std::vector<double> targets(names_.size(), 0);
+    for (const Index index : classes) targets.at(static_cast<std::size_t>(index)) = 1;
+    return targets;
+  }
+
   // All labels of a dataset, each with what says where it stands. 'asked' is what the caller says the problem is.
   template <class Place>
   static LabelSet of(const std::vector<LabelValue*>& labels, Problem asked, const Place& place) {

@@ -54,7 +54,9 @@ void run_log_probs(Context<B>& ctx, BatchStaging<B>& staging, M& model, const Ho
 class ShapedBatch {
  public:
   explicit ShapedBatch(const BatchShape& shape)
-      : tokens_(static_cast<std::size_t>(shape.tokens), 0), supervised_(static_cast<std::size_t>(shape.tokens), 0) {
+      : tokens_(static_cast<std::size_t>(shape.tokens), 0),
+        supervised_(static_cast<std::size_t>(shape.tokens), 0),
+        labels_(static_cast<std::size_t>(shape.labels), 0) {
     std::fill_n(supervised_.begin(), shape.supervised, std::uint8_t{1});
     starts_.push_back(0);
     // The longest document first; the others share what is left.
@@ -65,7 +67,7 @@ class ShapedBatch {
     }
     starts_.back() = shape.tokens;
   }
-  HostBatch host() const { return {tokens_, tokens_, supervised_, starts_, reference_}; }
+  HostBatch host() const { return {tokens_, tokens_, supervised_, starts_, reference_, labels_}; }
   // As for an objective that reads one.
   void add_reference() { reference_.assign(static_cast<std::size_t>(shape_of(host()).supervised), 0.0); }
 
@@ -73,7 +75,7 @@ class ShapedBatch {
   std::vector<TokenId> tokens_;
   std::vector<std::uint8_t> supervised_;
   std::vector<Index> starts_;
-  std::vector<double> reference_;
+  std::vector<double> reference_, labels_;
 };
 
 }  // namespace temper
