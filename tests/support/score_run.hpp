@@ -121,7 +121,7 @@ GradientCheck check_model_gradient(M& model, const O& objective, const HostBatch
   GradientCheck check;
   model.visit([&](auto& p) {
     const auto size = static_cast<std::size_t>(p.size());
-    compare_gradient(check, p.name, {p.value.data, size}, {p.gradient.data, size}, loss);
+    compare_gradient(check, p.name, {p.value.data, size}, {p.gradient.data, size}, loss, 1e-6);
   });
   return check;
 }

@@ -16,13 +16,6 @@
 
 namespace temper {
 
-inline std::string_view name_of(Problem problem) {
-  return problem == Problem::single_label  ? "single_label"
-         : problem == Problem::multi_label ? "multi_label"
-         : problem == Problem::regression  ? "regression"
-                                           : "auto";
-}
-
 // A field's value as a label; none if it cannot be one.
 inline std::optional<LabelValue> label_of(const Json& value) {
   constexpr std::uint64_t beyond = std::uint64_t{1} << 62;

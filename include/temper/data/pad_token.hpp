@@ -14,8 +14,7 @@ namespace temper {
 // The configuration's own, the tokenizer's own, one that is made for padding, the unknown one, any special one; else an
 // id of the model that the tokenizer does not write, and last of all the start of texts.
 inline TokenId padding_token(const Json& config, const Tokenizer& tokenizer, Index vocabulary) {
-  std::vector<TokenId> ends;
-  if (const auto eos = tokenizer.eos()) ends.push_back(*eos);
+  std::vector<TokenId> ends = tokenizer.end_ids();
   const auto add_end = [&](const Json& id) {
     if (id.is_number_integer() && id >= 0 && id < vocabulary) ends.push_back(id.get<TokenId>());
   };
@@ -38,10 +37,10 @@ inline TokenId padding_token(const Json& config, const Tokenizer& tokenizer, Ind
       if (token.special && fits(token.id) && wanted(token)) return token.id;
     return std::nullopt;
   };
-  const auto bos = [&](const AddedToken& token) { return tokenizer.bos_token() == token.content; };
+  const auto bos = [&](const AddedToken& token) { return token.id == tokenizer.bos(); };
   if (const auto id = special([](const auto& t) { return t.content.find("pad") != std::string_view::npos; }))
     return *id;
-  if (const auto id = special([&](const auto& t) { return tokenizer.unk_token() == t.content; })) return *id;
+  if (const auto unk = tokenizer.unk(); unk && fits(*unk)) return *unk;
   if (const auto id = special([&](const auto& t) { return !bos(t); })) return *id;
   for (Index id = vocabulary - 1; id >= tokenizer.vocabulary(); --id)
     if (fits(static_cast<TokenId>(id))) return static_cast<TokenId>(id);

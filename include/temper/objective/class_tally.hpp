@@ -10,7 +10,7 @@
 
 namespace temper {
 
-struct ClassCount {
+struct ClassOutcome {
   Index right = 0, predicted = 0, actual = 0;
 
   Index seen() const { return predicted + actual; }
@@ -18,7 +18,7 @@ struct ClassCount {
 };
 
 struct ClassTally {
-  std::vector<ClassCount> counts;                       // one a class
+  std::vector<ClassOutcome> counts;                       // one a class
   std::map<std::pair<Index, Index>, Index> confusions;  // (actual, predicted): rows; of a single label a row
 
   bool empty() const { return counts.empty(); }
@@ -41,7 +41,7 @@ struct ClassTally {
   // Over the classes that occur, in truth or as a prediction.
   double macro_f1() const {
     double sum = 0, classes = 0;
-    for (const ClassCount& count : counts)
+    for (const ClassOutcome& count : counts)
       if (count.seen() > 0) sum += count.f1(), classes += 1;
     return classes > 0 ? sum / classes : 0;
   }

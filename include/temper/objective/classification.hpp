@@ -98,7 +98,7 @@ struct Classification {
       const bool predicted = s > 0, actual = y > 0.5;
       right = right && predicted == actual;
       if (total.classes.empty()) continue;
-      ClassCount& count = total.classes.counts[static_cast<std::size_t>(c)];
+      ClassOutcome& count = total.classes.counts[static_cast<std::size_t>(c)];
       count.right += predicted && actual, count.predicted += predicted, count.actual += actual;
     }
     total.sum += sum;
