@@ -143,10 +143,12 @@ class EngineOf : public Engine {
  private:
   // A reference is the model as it began, whatever of it is trained.
   temper::BuildOptions build_options(temper::Execution execution) const {
-    return {.seed = options_.seed,
-            .execution = execution,
-            .base = temper::reads_reference(objective_) ? temper::Base::kept : temper::Base::replaced,
-            .scores = labels_ ? labels_->outputs() : 0};
+    return {
+        .seed = options_.seed,
+        .execution = execution,
+        .recompute = recipe_.is("training.recompute", "blocks") ? temper::Recompute::blocks : temper::Recompute::none,
+        .base = temper::reads_reference(objective_) ? temper::Base::kept : temper::Base::replaced,
+        .scores = labels_ ? labels_->outputs() : 0};
   }
   void open(const std::filesystem::path& folder) {
     require_model_folder(folder);

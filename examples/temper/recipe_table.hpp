@@ -118,7 +118,7 @@ inline constexpr std::array keys = {
     Key{"training.max_grad_norm", Kind::number, "1.0", zero_or_more, "", "", "",
         "longer gradients are shortened to this norm; null or 0: never"},
     Key{"training.seed", Kind::integer, "42", seed_range, "", "", "", "order, dropout and first values depend on it"},
-    Key{"training.recompute", Kind::word, "\"none\"", any_value, "none", "blocks", "",
+    Key{"training.recompute", Kind::word, "\"none\"", any_value, "none blocks", "", "",
         "compute again what backward needs"},
     Key{"training.precision", Kind::word, "\"fp32\"", any_value, "fp32", "bf16", "", "arithmetic of a step"},
 

@@ -147,7 +147,7 @@ bool TrainingLoop::evaluate() {
   const bool gained = before - evaluation.loss() > recipe.number("evaluation.early_stopping_threshold");
   progress_.evaluations_without_gain = gained ? 0 : progress_.evaluations_without_gain + 1;
   const bool best = evaluation.loss() < before;
-  if (best) progress_.lowest_loss = evaluation.loss, progress_.lowest_step = progress_.step;
+  if (best) progress_.lowest_loss = evaluation.loss(), progress_.lowest_step = progress_.step;
   if (recipe.has("evaluation.early_stopping_patience") &&
       progress_.evaluations_without_gain >= recipe.integer("evaluation.early_stopping_patience") &&
       progress_.step < prepared_.data->steps()) {

@@ -161,4 +161,92 @@ TEST_CASE("dpo: in float, the first step is that of the reference, and a fresh a
         doctest::Approx(std::log(2.0)).epsilon(1e-6));
 }
 
+// Pairs whose sides begin with the same tokens, which are not learned: rows 2p and 2p + 1 behind row p's first half.
+PackedRows pairs_with_prompts(const GoldenBatch& golden, std::size_t pairs) {
+  PackedRows all;
+  for (std::size_t p = 0; p < pairs; ++p)
+    for (std::size_t side = 0; side < 2; ++side) {
+      const PackedRows& prompt = golden.rows[p];
+      const PackedRows& answer = golden.rows[4 + (2 * p + side) % 4];
+      std::vector<TokenId> tokens(prompt.tokens.begin(), prompt.tokens.begin() + 6 + static_cast<std::ptrdiff_t>(p));
+      std::vector<int> labels(tokens.size(), 0);
+      tokens.insert(tokens.end(), answer.tokens.begin() + 1, answer.tokens.end());
+      labels.resize(tokens.size(), 1);
+      all.add(tokens, labels);
+    }
+  return all;
+}
+
+template <class B>
+auto one_step(const std::string& family, auto adapter, const HostBatch& batch, Recompute recompute = Recompute::none) {
+  auto model = open_decoder<B>(golden_models / family, adapter, {.recompute = recompute, .base = Base::kept});
+  std::uint64_t element = 0;
+  model.visit([&](auto& p) {  // away from the start, where both sides are alike
+    for (Index i = 0; i < p.size(); ++i)
+      p.value.data[i] += static_cast<typename B::Activation>(0.05 * Random{3, 1, 0}.normal(element++));
+  });
+  const Dpo dpo;
+  const AdamW rule;
+  Trainee trainee(model, dpo, rule, shape_of(batch));
+  begin_step(trainee.session, model, 0, 3);
+  const Loss loss = forward_backward(trainee.session, model, dpo, batch);
+  std::vector<double> gradients;
+  model.visit([&](auto& p) { gradients.insert(gradients.end(), p.gradient.data, p.gradient.data + p.size()); });
+  const std::size_t arena = trainee.plan.arena_bytes();
+  CHECK(trainee.session.context().arena().peak() == arena);
+  return std::tuple(loss.sum, loss.metrics[2].sum, gradients, arena);
+}
+
+TEST_CASE(
+    "dpo: a prompt that is read once for both sides changes no bit of the loss, and no gradient but by rounding") {
+  const auto check = [](const std::string& family, auto adapter, double rounding) {
+    CAPTURE(family);
+    const GoldenBatch golden(family);
+    const PackedRows pairs = pairs_with_prompts(golden, 3);
+    HostBatch batch = pairs.host();
+    const auto [loss, margin, gradients, bytes] = one_step<Cpu<double>>(family, adapter, batch);
+    batch.prompts = Prompts::shared;
+    CHECK(shape_of(batch).shared == 5 + 6 + 7);  // all but the last token, which each side predicts from
+    const auto [shared_loss, shared_margin, shared_gradients, shared_bytes] =
+        one_step<Cpu<double>>(family, adapter, batch);
+    CHECK(shared_loss == doctest::Approx(loss).epsilon(1e-13));
+    CHECK(shared_margin == doctest::Approx(margin).epsilon(1e-12));
+    CHECK(shared_bytes < bytes);
+    double largest = 0, off = 0;
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      largest = std::max(largest, std::abs(gradients[i]));
+      off = std::max(off, std::abs(gradients[i] - shared_gradients[i]));
+    }
+    CHECK(off <= rounding * largest);
+    CHECK(one_step<Cpu<double>>(family, adapter, batch, Recompute::blocks) == [&] {
+      auto again = one_step<Cpu<double>>(family, adapter, batch);
+      std::get<3>(again) = std::get<3>(one_step<Cpu<double>>(family, adapter, batch, Recompute::blocks));
+      return again;
+    }());
+    const auto in_float = [&](Prompts prompts) {
+      batch.prompts = prompts;
+      const auto [sum, rewards, slopes, arena] = one_step<Cpu<float>>(family, adapter, batch);
+      return std::pair(sum, rewards);
+    };
+    CHECK(in_float(Prompts::shared) == in_float(Prompts::apart));
+  };
+  check("llama3", Full{}, 1e-13);
+  check("qwen3", Lora<>{.rank = 3}, 1e-13);
+  check("mistral", Lora<>{.rank = 3}, 1e-13);  // a sliding window
+}
+
+TEST_CASE("dpo: prompts are not shared where that would not be exact") {
+  for (const auto& [family, adapter_prompt] : {std::pair("llama_dynamic", false), {"llama3", true}}) {
+    const GoldenBatch golden(family);
+    const PackedRows pairs = pairs_with_prompts(golden, 3);
+    HostBatch batch = pairs.host();
+    const auto step = [&](Prompts prompts) {
+      batch.prompts = prompts;
+      return adapter_prompt ? one_step<Cpu<float>>(family, PromptTuning{.virtual_tokens = 3}, batch)
+                            : one_step<Cpu<float>>(family, Lora<>{.rank = 3}, batch);
+    };
+    CHECK(step(Prompts::shared) == step(Prompts::apart));
+  }
+}
+
 }  // namespace dpo_test

@@ -56,7 +56,8 @@ class EpochPlan {
 
   std::vector<BatchShape> shapes(Index step) const {
     std::vector<BatchShape> shapes;
-    for_each_micro_batch(step, [&](Index begin, Index end) { shapes.push_back(shape(begin, end)); });
+    for_each_micro_batch(step,
+                         [&](Index begin, Index end) { shapes.push_back(shape_of(micro_batch(begin, end).host())); });
     return shapes;
   }
 
@@ -72,38 +73,19 @@ class EpochPlan {
       visit(at, std::min(end, at + settings_.batch_size));
   }
 
-  template <class Visit>
-  void for_each_row(Index begin, Index end, Visit visit) const {
-    for (Index unit = begin; unit < end; ++unit)
-      for (const Index index : units_[static_cast<std::size_t>(unit)]) visit(index);
-  }
-
   MicroBatch micro_batch(Index begin, Index end) const {
     MicroBatch batch;
-    for_each_row(begin, end, [&](Index index) {
-      dataset_->for_each_sequence(index, [&](const auto& tokens, const auto& labels) { batch.add(tokens, labels); });
-      if (!dataset_->classifications.empty()) {
-        const ClassificationRow& row = dataset_->classifications[static_cast<std::size_t>(index)];
-        batch.label(dataset_->labels.targets(row.classes, row.value));
+    if (!dataset_->preferences.empty()) batch.prompts = Prompts::shared;
+    for (Index unit = begin; unit < end; ++unit)
+      for (const Index index : units_[static_cast<std::size_t>(unit)]) {
+        dataset_->for_each_sequence(index, [&](const auto& tokens, const auto& labels) { batch.add(tokens, labels); });
+        if (!dataset_->classifications.empty()) {
+          const ClassificationRow& row = dataset_->classifications[static_cast<std::size_t>(index)];
+          batch.label(dataset_->labels.targets(row.classes, row.value));
+        }
+        batch.rows.push_back(index);
       }
-      batch.rows.push_back(index);
-    });
     return batch;
-  }
-
-  BatchShape shape(Index begin, Index end) const {
-    BatchShape shape;
-    for_each_row(begin, end, [&](Index index) {
-      dataset_->for_each_sequence(index, [&](const auto& tokens, const auto& labels) {
-        const Index length = std::ssize(tokens);
-        shape.tokens += length;
-        shape.documents += 1;
-        shape.supervised += std::count(labels.begin(), labels.end(), std::uint8_t{1});
-        shape.longest = std::max(shape.longest, length);
-      });
-      if (!dataset_->classifications.empty()) shape.labels += dataset_->labels.outputs();
-    });
-    return shape;
   }
 
   const Dataset* dataset_;
@@ -114,7 +96,7 @@ class EpochPlan {
 // Adds a shape to those of which none is, in every number that decides what fits, at most as large as another.
 inline void keep_if_large(std::vector<BatchShape>& largest, const BatchShape& shape) {
   const auto within = [](const BatchShape& a, const BatchShape& b) {
-    return a.tokens <= b.tokens && a.documents <= b.documents && a.supervised <= b.supervised &&
+    return a.tokens <= b.tokens && a.rows() <= b.rows() && a.documents <= b.documents && a.supervised <= b.supervised &&
            a.longest <= b.longest && a.labels <= b.labels;
   };
   for (const BatchShape& known : largest)

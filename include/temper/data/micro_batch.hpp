@@ -15,6 +15,7 @@ struct MicroBatch {
   std::vector<TokenId> targets;           // the next token; 0 at the end of a document, where nothing is predicted
   std::vector<std::uint8_t> supervised;   // 1: this position's prediction counts
   std::vector<Index> document_starts{0};  // documents + 1 offsets
+  Prompts prompts = Prompts::apart;       // shared: documents 2p and 2p + 1 are a pair
   std::vector<Index> rows;                // of the dataset: which rows the documents are
   std::vector<double> score_labels;       // of classification: [documents * outputs], or empty
 
@@ -42,7 +43,12 @@ struct MicroBatch {
     if (!score_labels.empty()) return std::ssize(document_starts) - 1;
     return static_cast<Index>(std::count(supervised.begin(), supervised.end(), std::uint8_t{1}));
   }
-  HostBatch host() const { return {tokens, targets, supervised, document_starts, {}, score_labels}; }
+  HostBatch host() const {
+    HostBatch batch{tokens, targets, supervised, document_starts};
+    batch.prompts = prompts;
+    batch.labels = score_labels;
+    return batch;
+  }
 };
 
 }  // namespace temper

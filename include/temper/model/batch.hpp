@@ -13,6 +13,11 @@
 
 namespace temper {
 
+// Whether what two neighbours, documents 2p and 2p + 1, begin with in common is read once for both: the second then has
+// rows for its own part alone, which see the first's keys as if they were its own. The bits are those of reading it
+// twice.
+enum class Prompts { apart, shared };
+
 // Made by the data side; plain host memory that lives through the call.
 struct HostBatch {
   std::span<const TokenId> tokens;           // [T] documents one after the other
@@ -20,15 +25,41 @@ struct HostBatch {
   std::span<const std::uint8_t> supervised;  // [T] 1: that prediction counts
   std::span<const Index> document_starts;    // [documents + 1], from 0 to T
   std::span<const double> reference = {};    // [supervised] log-probabilities with the adapters off, or empty
-  std::span<const double> labels = {};       // [documents * outputs] what each score is held against, or empty
+  Prompts prompts = Prompts::apart;
+  Index planned_keys = 0;               // of a batch that is only planned: so many keys more than rows
+  std::span<const double> labels = {};  // [documents * outputs] what each score is held against, or empty
 };
+
+// What document d begins with as the one before it does: tokens that both only read, of which one at least stays.
+inline Index shared_tokens(const HostBatch& batch, Index d) {
+  if (batch.prompts == Prompts::apart || d % 2 == 0) return 0;
+  const auto at = static_cast<std::size_t>(d);
+  const auto one = static_cast<std::size_t>(batch.document_starts[at - 1]),
+             other = static_cast<std::size_t>(batch.document_starts[at]),
+             end = static_cast<std::size_t>(batch.document_starts[at + 1]);
+  const std::size_t most = std::min(other - one, end - other) - 1;
+  const auto supervised = [&](std::size_t t) { return !batch.supervised.empty() && batch.supervised[t] != 0; };
+  std::size_t n = 0;
+  while (n < most && batch.tokens[one + n] == batch.tokens[other + n] && !supervised(one + n) && !supervised(other + n))
+    ++n;
+  return static_cast<Index>(n);
+}
 
 // The numbers that decide how much memory a micro-batch needs.
 struct BatchShape {
   Index tokens = 0, documents = 0, supervised = 0, longest = 0;
+  Index shared = 0;  // of the tokens: those that a document reads with the one before it
   Index labels = 0;  // of all documents together
+
+  Index rows() const { return tokens - shared; }
   friend bool operator==(const BatchShape&, const BatchShape&) = default;
 };
+
+inline Index shared_tokens(const HostBatch& batch) {
+  Index count = 0;
+  for (Index d = 1; d + 1 < std::ssize(batch.document_starts); ++d) count += shared_tokens(batch, d);
+  return count;
+}
 
 inline BatchShape shape_of(const HostBatch& batch) {
   BatchShape shape{.tokens = std::ssize(batch.tokens), .documents = std::ssize(batch.document_starts) - 1};
@@ -36,6 +67,7 @@ inline BatchShape shape_of(const HostBatch& batch) {
   for (const std::uint8_t s : batch.supervised) shape.supervised += s != 0;
   for (std::size_t d = 1; d < batch.document_starts.size(); ++d)
     shape.longest = std::max(shape.longest, batch.document_starts[d] - batch.document_starts[d - 1]);
+  shape.shared = shared_tokens(batch);
   return shape;
 }
 
@@ -52,6 +84,7 @@ struct TokenBatch {
   View<B, const TokenId, 1> tokens;          // [T]
   View<B, const std::int32_t, 1> positions;  // [T] row of the rotary tables
   View<B, const Act, 1> cosines, sines;      // flattened [positions, C / 2]
+  View<B, const std::int32_t, 1> key_rows;   // [keys] where documents share some: the row that makes each key
   View<B, const AttentionSpan, 1> spans;     // a document each
   std::span<const AttentionSpan> host_spans;
   Index prefix = 0;                   // places before each document whose states are the model's own, not a token's
@@ -72,7 +105,7 @@ struct TokenBatch {
 // Host memory that batches pass through; it grows to the largest and then stays.
 template <class B>
 struct BatchStaging {
-  std::vector<std::int32_t> positions, rows, sequence_of, last_rows;
+  std::vector<std::int32_t> positions, rows, sequence_of, key_rows, last_rows;
   std::vector<TokenId> tokens, targets;
   std::vector<typename B::Activation> cosines, sines, frequencies, reference, labels;
   std::vector<AttentionSpan> spans;
@@ -80,8 +113,8 @@ struct BatchStaging {
   // Room for every micro-batch that is planned, so that none of them allocates.
   void reserve(Index places, Index document_count, Index head_width) {
     const auto t = static_cast<std::size_t>(places), half = static_cast<std::size_t>(head_width / 2);
-    tokens.reserve(t), positions.reserve(t), rows.reserve(t), sequence_of.reserve(t), targets.reserve(t),
-        reference.reserve(t);
+    tokens.reserve(t), positions.reserve(t), rows.reserve(t), sequence_of.reserve(t), key_rows.reserve(t),
+        targets.reserve(t), reference.reserve(t);
     cosines.reserve(t * half), sines.reserve(t * half), frequencies.reserve(half);
     spans.reserve(static_cast<std::size_t>(document_count));
     last_rows.reserve(static_cast<std::size_t>(document_count));
@@ -138,50 +171,67 @@ Index prefix_of(const M& model) {
     return 0;
 }
 
+// Whether documents of this model can share what they begin with: not where each has learned states of its own before
+// it, and not where its length changes its rotation.
+inline bool can_share(const Config& config, Index prefix) {
+  return prefix == 0 && config.rope.kind != Rope::Kind::dynamic;
+}
+
 // Brings a batch to the backend; what it makes is scratch of the enclosing scope. With 'past' the batch continues a
 // single document of which so many positions are in a cache already. With 'prefix' so many places are put before each
-// document that begins here: they have positions and are attended to, and no token and no target.
+// document that begins here: they have positions and are attended to, and no token and no target; nothing is shared
+// then.
 template <class B>
 TokenBatch<B> upload_batch(Context<B>& ctx, BatchStaging<B>& staging, const Config& config, const HostBatch& host,
                            Index past = 0, Index prefix = 0) {
   if (past > 0) prefix = 0;
   staging.tokens.clear(), staging.spans.clear(), staging.positions.clear(), staging.rows.clear(),
-      staging.targets.clear(), staging.sequence_of.clear(), staging.last_rows.clear();
+      staging.targets.clear(), staging.sequence_of.clear(), staging.key_rows.clear(), staging.last_rows.clear();
+  const auto check_id = [&](std::string_view what, TokenId id) {
+    require(id >= 0 && id < config.vocabulary, Fault::data, "batch.token",
+            "{} id {} is outside of the vocabulary of {}; expected ids of the model's own tokenizer", what, id,
+            config.vocabulary);
+  };
+  const bool shares = host.planned_keys + shared_tokens(host) > 0 && can_share(config, prefix);
   Index longest = 0;
   for (std::size_t d = 0; d + 1 < host.document_starts.size(); ++d) {
     const Index begin = host.document_starts[d], end = host.document_starts[d + 1];
-    const Index shift = (std::ssize(staging.spans) + 1) * prefix, length = prefix + end - begin;
-    staging.spans.push_back({begin + shift - prefix, end + shift, begin + shift - prefix, end + shift + past});
-    if (!host.supervised.empty()) staging.last_rows.push_back(static_cast<std::int32_t>(end + shift - 1));
+    const Index shared = shares ? shared_tokens(host, static_cast<Index>(d)) : 0;
+    const Index row = std::ssize(staging.positions), key = shares ? std::ssize(staging.key_rows) : row;
+    const Index length = prefix + end - begin;
+    staging.spans.push_back({row, row + length - shared, key, key + length + past});
+    if (!host.supervised.empty()) staging.last_rows.push_back(static_cast<std::int32_t>(row + length - shared - 1));
     longest = std::max(longest, length + past);
+    for (Index k = 0; shares && k < length; ++k) {
+      const Index from = k < shared ? staging.spans[d - 1].query_begin + k : row + k - shared;
+      staging.key_rows.push_back(static_cast<std::int32_t>(from));
+    }
     for (Index p = 0; p < prefix; ++p) {
       staging.positions.push_back(static_cast<std::int32_t>(p));
       staging.tokens.push_back(0);  // any: what stands here is overwritten
     }
-    for (Index t = begin; t < end; ++t) {
+    for (Index t = begin + shared; t < end; ++t) {
       const auto at = static_cast<std::size_t>(t);
-      require(host.tokens[at] >= 0 && host.tokens[at] < config.vocabulary, Fault::data, "batch.token",
-              "token id {} is outside of the vocabulary of {}; expected ids of the model's own tokenizer",
-              host.tokens[at], config.vocabulary);
+      check_id("token", host.tokens[at]);
       staging.positions.push_back(static_cast<std::int32_t>(prefix + t - begin));
-      if (prefix > 0) staging.tokens.push_back(host.tokens[at]);
+      staging.tokens.push_back(host.tokens[at]);
       if (host.supervised.empty() || host.supervised[at] == 0) continue;
-      require(host.targets[at] >= 0 && host.targets[at] < config.vocabulary, Fault::data, "batch.token",
-              "target id {} is outside of the vocabulary of {}; expected ids of the model's own tokenizer",
-              host.targets[at], config.vocabulary);
-      staging.rows.push_back(static_cast<std::int32_t>(t + shift));
+      check_id("target", host.targets[at]);
+      staging.rows.push_back(static_cast<std::int32_t>(std::ssize(staging.positions) - 1));
       staging.targets.push_back(host.targets[at]);
       staging.sequence_of.push_back(static_cast<std::int32_t>(d));
     }
   }
+  staging.key_rows.resize(staging.key_rows.size() + static_cast<std::size_t>(host.planned_keys));
   stage_rotary(staging, config, longest, past);
   TokenBatch<B> batch;
-  batch.tokens = prefix > 0 ? upload<B>(ctx, staging.tokens) : upload<B>(ctx, host.tokens);
+  batch.tokens = upload<B>(ctx, staging.tokens);
   batch.prefix = prefix;
   batch.positions = upload<B>(ctx, staging.positions);
   batch.cosines = upload<B>(ctx, staging.cosines);
   batch.sines = upload<B>(ctx, staging.sines);
   batch.spans = upload<B>(ctx, staging.spans);
+  if (shares) batch.key_rows = upload<B>(ctx, staging.key_rows);
   batch.host_spans = staging.spans;
   batch.rows = upload<B>(ctx, staging.rows);
   batch.targets = upload<B>(ctx, staging.targets);

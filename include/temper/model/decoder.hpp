@@ -40,11 +40,16 @@ inline ModuleNames module_names(const Config& config, HeadKind head = HeadKind::
   return names;
 }
 
+// What backward needs of a block is kept, or computed once more from the block's input: for a third more arithmetic,
+// the activations of one block are held at a time instead of all (Chen et al. 2016). The bits are the same.
+enum class Recompute { none, blocks };
+
 struct BuildOptions {
   std::uint64_t seed = 42;                   // of values that no file gives
   Execution execution = Execution::running;  // planning: shapes and bytes only
-  Base base = Base::replaced;                // kept: what is trained can be switched off like any adapter
-  Index scores = 0;                          // outputs of a score head in place of the language head; 0: none
+  Recompute recompute = Recompute::none;
+  Base base = Base::replaced;  // kept: what is trained can be switched off like any adapter
+  Index scores = 0;            // outputs of a score head in place of the language head; 0: none
 };
 
 template <class B, class A>
@@ -59,7 +64,7 @@ class Decoder {
 
   // All that backward needs. Made once; a step fills it again and again.
   struct Saved {
-    Matrix embedded;
+    std::vector<Matrix> streams;  // what each block was given, where blocks are computed once more
     std::vector<typename Block<B, A>::Saved> blocks;
     typename Norm<B>::Saved norm;
   };
@@ -69,6 +74,7 @@ class Decoder {
       : config_(std::move(config)),
         adapter_(std::move(adapter)),
         source_(std::move(source)),
+        recompute_(options.recompute),
         memory_(std::make_unique<Memory<B>>(options.execution)) {
     check_adapter_names(adapter_, module_names(config_, options.scores > 0 ? HeadKind::scores : HeadKind::language));
     typename B::Stream stream(1);
@@ -86,6 +92,7 @@ class Decoder {
     build.finish();
     switchable_ = build.keeps_base() || !build.trains_base();
     saved_.blocks.resize(blocks_.size());
+    saved_.streams.resize(blocks_.size());
   }
 
   const Config& config() const { return config_; }
@@ -105,8 +112,9 @@ class Decoder {
     return {embedding_.table(adapters), embedding_.trained ? embedding_.trained->gradient : Matrix{}};
   }
 
-  // hidden [T, D] = the states after the last norm. In training the streams between blocks are kept for backward; else
-  // two scratch buffers take turns and each block's memory is released behind it.
+  // hidden [T, D] = the states after the last norm. In training the streams between blocks are kept for backward, and
+  // what each block keeps too unless it is computed once more; else two scratch buffers take turns and each block's
+  // memory is released behind it.
   void forward(Context<B>& ctx, const TokenBatch<B>& batch, Matrix hidden, Saved& saved) {
     const Index tokens = batch.size(), width = config_.width;
     require(batch.prefix == (ctx.adapted() ? prefix() : 0) || batch.cache, Fault::usage, "decoder.prefix",
@@ -123,16 +131,12 @@ class Decoder {
     check_finite(ctx, In<B>(stream), "model.embed_tokens", "");
     // [blocks]
     for (std::size_t l = 0; l < blocks_.size(); ++l) {
-      if (ctx.training()) {
-        const Matrix next = keep<Act>(ctx, tokens, width);
-        blocks_[l].forward(ctx, stream, next, batch, saved.blocks[l]);
-        stream = next;
-      } else {
-        const auto keeping = ctx.keeping();
-        const Matrix next = turns[(l + 1) % 2];
-        blocks_[l].forward(ctx, stream, next, batch, saved.blocks[l]);
-        stream = next;
-      }
+      const Matrix next = ctx.training() ? keep<Act>(ctx, tokens, width) : turns[(l + 1) % 2];
+      std::optional<typename Context<B>::Keeping> released;
+      if (!ctx.training() || recompute_ == Recompute::blocks) released.emplace(ctx.arena());
+      blocks_[l].forward(ctx, stream, next, batch, saved.blocks[l]);
+      saved.streams[l] = stream;
+      stream = next;
     }
     // [/blocks]
     norm_.forward(ctx, stream, hidden, saved.norm);
@@ -144,7 +148,15 @@ class Decoder {
     const auto scope = ctx.scope();
     const auto dstream = scratch<Act>(ctx, dhidden.rows(), dhidden.cols());
     norm_.backward(ctx, dhidden, into(dstream), saved.norm);
-    for (std::size_t l = blocks_.size(); l-- > 0;) blocks_[l].backward(ctx, dstream, batch, saved.blocks[l]);
+    for (std::size_t l = blocks_.size(); l-- > 0;) {
+      const auto block_scope = ctx.scope();
+      const auto keeping = ctx.keeping();
+      if (recompute_ == Recompute::blocks) {
+        const auto next = scratch<Act>(ctx, dhidden.rows(), dhidden.cols());  // which is known already
+        blocks_[l].forward(ctx, saved.streams[l], next, batch, saved.blocks[l]);
+      }
+      blocks_[l].backward(ctx, dstream, batch, saved.blocks[l]);
+    }
     over_prefixes(batch, dstream, [&](Matrix dplaces) {
       add(ctx, onto(prefix_->gradient), In<B>(dplaces));
       if (embedding_.trained) zero(ctx, flat(dplaces));  // they are no token's
@@ -195,6 +207,7 @@ class Decoder {
   Config config_;
   A adapter_;
   std::shared_ptr<const WeightSource> source_;
+  Recompute recompute_;
   std::unique_ptr<Memory<B>> memory_;
   Embedding<B> embedding_;
   std::optional<Parameter<B>> prefix_;  // [places, D]

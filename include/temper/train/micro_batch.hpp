@@ -54,20 +54,27 @@ void run_log_probs(Context<B>& ctx, BatchStaging<B>& staging, M& model, const Ho
 class ShapedBatch {
  public:
   explicit ShapedBatch(const BatchShape& shape)
-      : tokens_(static_cast<std::size_t>(shape.tokens), 0),
-        supervised_(static_cast<std::size_t>(shape.tokens), 0),
-        labels_(static_cast<std::size_t>(shape.labels), 0) {
+      : supervised_(static_cast<std::size_t>(shape.rows()), 0),
+        labels_(static_cast<std::size_t>(shape.labels), 0),
+        shared_(shape.shared) {
     std::fill_n(supervised_.begin(), shape.supervised, std::uint8_t{1});
     starts_.push_back(0);
     // The longest document first; the others share what is left.
     for (Index d = 0; d < shape.documents; ++d) {
-      const Index left = shape.tokens - starts_.back(), others = shape.documents - 1 - d;
+      const Index left = shape.rows() - starts_.back(), others = shape.documents - 1 - d;
       const Index length = d == 0 ? shape.longest : others == 0 ? left : std::min(shape.longest, left - others);
       starts_.push_back(starts_.back() + length);
+      tokens_.resize(static_cast<std::size_t>(starts_.back()), static_cast<TokenId>(d % 2));  // nothing in common
     }
-    starts_.back() = shape.tokens;
+    starts_.back() = shape.rows();
+    tokens_.resize(static_cast<std::size_t>(shape.rows()));
   }
-  HostBatch host() const { return {tokens_, tokens_, supervised_, starts_, reference_, labels_}; }
+  HostBatch host() const {
+    HostBatch batch{tokens_, tokens_, supervised_, starts_, reference_};
+    batch.labels = labels_;
+    if (shared_ > 0) batch.prompts = Prompts::shared, batch.planned_keys = shared_;
+    return batch;
+  }
   // As for an objective that reads one.
   void add_reference() { reference_.assign(static_cast<std::size_t>(shape_of(host()).supervised), 0.0); }
 
@@ -76,6 +83,7 @@ class ShapedBatch {
   std::vector<std::uint8_t> supervised_;
   std::vector<Index> starts_;
   std::vector<double> reference_, labels_;
+  Index shared_ = 0;
 };
 
 }  // namespace temper

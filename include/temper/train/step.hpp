@@ -43,6 +43,12 @@ void plan_update(Plan& plan, Stream& stream, M& model, const R& optimizer) {
   if (arena.peak() > plan.arena_bytes()) plan.of(Holder::scratch) = arena.peak() - plan.of(Holder::kept_activations);
 }
 
+// The same documents with nothing shared.
+inline BatchShape apart(BatchShape shape) {
+  shape.shared = 0;
+  return shape;
+}
+
 template <class M, class O, class R>
 Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedShapes& shapes,
                SessionOptions options = {}) {
@@ -61,7 +67,7 @@ Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedSh
     ctx.set_mode(mode);
     plan.most_tokens = std::max(plan.most_tokens, shape.tokens);
     plan.most_documents = std::max(plan.most_documents, shape.documents);
-    ShapedBatch batch(shape);
+    ShapedBatch batch(can_share(model.config(), prefix_of(model)) ? shape : apart(shape));
     if (reads_reference(objective)) {
       std::vector<double> none;
       run_log_probs(ctx, staging, model, batch.host(), Adapters::off, none);
@@ -193,7 +199,7 @@ Loss forward_backward(Session<B, R>& session, M& model, const O& objective, cons
   ctx.set_position(session.step, session.tokens_before);
   const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, session.denominator);
   if (!std::isfinite(loss.sum)) fail_not_finite(session, model, batch);
-  session.tokens_before += std::ssize(batch.tokens);
+  session.tokens_before += std::ssize(batch.tokens) - shared_tokens(batch);
   return loss;
 }
 
