@@ -16,13 +16,6 @@
 
 namespace temper {
 
-inline std::string_view name_of(Problem problem) {
-  return problem == Problem::single_label  ? "single_label"
-         : problem == Problem::multi_label ? "multi_label"
-         : problem == Problem::regression  ? "regression"
-                                           : "auto";
-}
-
 // A field's value as a label; none if it cannot be one.
 inline std::optional<LabelValue> label_of(const Json& value) {
   constexpr std::uint64_t beyond = std::uint64_t{1} << 62;
@@ -55,6 +48,16 @@ class LabelSet {
  public:
   Problem problem() const { return problem_; }
   const std::vector<std::string>& names() const { return names_; }  // of the classes, sorted; none for regression
+
+  // Outputs of a head that tells them: a score for each class, or the one value.
+  Index outputs() const { return problem_ == Problem::regression ? 1 : std::ssize(names_); }
+  // What each output is held against.
+  std::vector<double> targets(const std::vector<Index>& classes, double value) const {
+    if (problem_ == Problem::regression) return {value};
+    std::vector<double> targets(names_.size(), 0);
+    for (const Index index : classes) targets.at(static_cast<std::size_t>(index)) = 1;
+    return targets;
+  }
 
   // All labels of a dataset, each with what says where it stands. 'asked' is what the caller says the problem is.
   template <class Place>
