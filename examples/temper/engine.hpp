@@ -4,11 +4,13 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "recipe.hpp"
 #include "temper/core/plan.hpp"
 #include "temper/model/batch.hpp"
+#include "temper/model/score_labels.hpp"
 #include "temper/objective/objective.hpp"
 
 namespace temper_cli {
@@ -46,11 +48,14 @@ class Engine {
   virtual void load_state(const std::filesystem::path& folder) = 0;
 };
 
-std::unique_ptr<Engine> open_engine(const Recipe& recipe);
-std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe);
-std::unique_ptr<Engine> open_dora_engine(const Recipe& recipe);
-std::unique_ptr<Engine> open_prompt_engine(const Recipe& recipe);
-std::unique_ptr<Engine> open_full_engine(const Recipe& recipe);
+// The labels of a score head, where the task is about scores.
+using Labels = std::optional<temper::ScoreLabels>;
+
+std::unique_ptr<Engine> open_engine(const Recipe& recipe, const Labels& labels);
+std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe, const Labels& labels);
+std::unique_ptr<Engine> open_dora_engine(const Recipe& recipe, const Labels& labels);
+std::unique_ptr<Engine> open_prompt_engine(const Recipe& recipe, const Labels& labels);
+std::unique_ptr<Engine> open_full_engine(const Recipe& recipe, const Labels& labels);
 
 // Where the recipe goes on from an adapter: takes from its configuration what the recipe does not say, and refuses what
 // disagrees.

@@ -43,8 +43,8 @@ temper::Lora<> lora_settings(const Recipe& recipe) {
   return lora;
 }
 
-std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe) {
-  return std::make_unique<EngineOf<temper::Lora<>>>(recipe, lora_settings(recipe));
+std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe, const Labels& labels) {
+  return std::make_unique<EngineOf<temper::Lora<>>>(recipe, lora_settings(recipe), labels);
 }
 
 void settle_adapter(Recipe& recipe) {
@@ -77,11 +77,11 @@ void settle_adapter(Recipe& recipe) {
         lora.modules_to_save);
 }
 
-std::unique_ptr<Engine> open_engine(const Recipe& recipe) {
-  if (recipe.is("adapter.method", "full")) return open_full_engine(recipe);
-  if (recipe.is("adapter.method", "dora")) return open_dora_engine(recipe);
-  if (recipe.is("adapter.method", "prompt")) return open_prompt_engine(recipe);
-  return open_lora_engine(recipe);
+std::unique_ptr<Engine> open_engine(const Recipe& recipe, const Labels& labels) {
+  if (recipe.is("adapter.method", "full")) return open_full_engine(recipe, labels);
+  if (recipe.is("adapter.method", "dora")) return open_dora_engine(recipe, labels);
+  if (recipe.is("adapter.method", "prompt")) return open_prompt_engine(recipe, labels);
+  return open_lora_engine(recipe, labels);
 }
 
 void require_model_folder(const std::filesystem::path& folder) {

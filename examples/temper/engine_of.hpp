@@ -12,8 +12,10 @@
 #include "temper/model/folder.hpp"
 #include "temper/objective/any_objective.hpp"
 #include "temper/objective/causal_lm.hpp"
+#include "temper/objective/classification.hpp"
 #include "temper/objective/distillation.hpp"
 #include "temper/objective/dpo.hpp"
+#include "temper/objective/reward.hpp"
 #include "temper/optimizer/adafactor.hpp"
 #include "temper/optimizer/adamw.hpp"
 #include "temper/optimizer/adamw_8bit.hpp"
@@ -44,9 +46,18 @@ inline AnyRule optimizer_of(const Recipe& recipe) {
   return {adamw};
 }
 
-using AnyTask = temper::AnyObjective<temper::CausalLm, temper::Dpo, temper::Taught<const RunTeacher>>;
+using AnyTask = temper::AnyObjective<temper::CausalLm, temper::Dpo, temper::Classification, temper::Reward,
+                                     temper::Taught<const RunTeacher>>;
 
 inline AnyTask objective_of(const Recipe& recipe) {
+  if (recipe.is("task", "classification")) {
+    for (const temper::Problem problem : {temper::Problem::multi_label, temper::Problem::regression})
+      if (recipe.is("objective.problem", temper::name_of(problem))) return {temper::Classification{.problem = problem}};
+    return {temper::Classification{}};
+  }
+  if (recipe.is("task", "reward"))
+    return {
+        temper::Reward{recipe.has("objective.center_coefficient") ? recipe.number("objective.center_coefficient") : 0}};
   if (recipe.is("task", "dpo")) {
     temper::Dpo dpo{.beta = recipe.number("objective.beta"),
                     .label_smoothing = recipe.number("objective.label_smoothing"),
@@ -77,9 +88,10 @@ class EngineOf : public Engine {
   using Model = temper::Decoder<B, A>;
 
  public:
-  EngineOf(const Recipe& recipe, A adapter)
+  EngineOf(const Recipe& recipe, A adapter, const Labels& labels)
       : recipe_(recipe),
         adapter_(std::move(adapter)),
+        labels_(labels),
         optimizer_(optimizer_of(recipe)),
         objective_(objective_of(recipe)) {
     options_.seed = recipe.seed();
@@ -93,8 +105,10 @@ class EngineOf : public Engine {
   Index all_parameters() const override {
     Index count = 0;
     if (!source_) return trained_;
-    for (const temper::TensorInfo& tensor : source_->folder().tensors()) count += tensor.count();
-    return std::is_same_v<A, temper::Full> ? count : count + trained_;
+    for (const temper::TensorInfo& tensor : source_->folder().tensors())
+      if (!labels_ || (tensor.name != "lm_head.weight" && tensor.name != "score.weight")) count += tensor.count();
+    if (!std::is_same_v<A, temper::Full>) return count + trained_;
+    return labels_ ? count + labels_->outputs() * config_.width : count;
   }
 
   temper::Plan plan(const Shapes& shapes) override {
@@ -134,13 +148,13 @@ class EngineOf : public Engine {
   void save_output(const std::filesystem::path& folder) override {
     const std::filesystem::path base = recipe_.path("model");
     if constexpr (std::is_same_v<A, temper::Full>) {
-      temper::save_model(*model_, base, folder);
+      temper::save_model(*model_, base, folder, labels_);
     } else {
-      temper::save_peft(*model_, base.string(), folder);
+      temper::save_peft(*model_, base.string(), folder, labels_);
     }
   }
   void load_adapter(const std::filesystem::path& folder) override {
-    if constexpr (!std::is_same_v<A, temper::Full>) temper::load_peft(*model_, folder);
+    if constexpr (!std::is_same_v<A, temper::Full>) temper::load_peft(*model_, folder, labels_);
   }
   void save_state(const std::filesystem::path& folder) override { temper::save_state(*session_, *model_, folder); }
   void load_state(const std::filesystem::path& folder) override { temper::load_state(*session_, *model_, folder); }
@@ -152,7 +166,8 @@ class EngineOf : public Engine {
         .seed = options_.seed,
         .execution = execution,
         .recompute = recipe_.is("training.recompute", "blocks") ? temper::Recompute::blocks : temper::Recompute::none,
-        .base = temper::reads_reference(objective_) ? temper::Base::kept : temper::Base::replaced};
+        .base = temper::reads_reference(objective_) ? temper::Base::kept : temper::Base::replaced,
+        .scores = labels_ ? labels_->outputs() : 0};
   }
   void open_teacher(temper::Execution execution) {
     auto* const taught = std::get_if<temper::Taught<const RunTeacher>>(&objective_.objective);
@@ -166,6 +181,8 @@ class EngineOf : public Engine {
     // Pre-training may start from a folder without weights: they then come from the seed.
     if (temper::has_weights(folder) || !recipe_.is("task", "pretrain") || !recipe_.is("adapter.method", "full"))
       source_ = std::make_shared<temper::FolderWeights>(folder);
+    if (labels_ && (temper::is_classifier(config_.json) || source_->find("score.weight")))
+      temper::require_labels(config_.json, temper::shown_path(folder / "config.json"), *labels_);
     try {
       planned_.emplace(config_, adapter_, source_, build_options(temper::Execution::planning));
     } catch (const temper::Error& error) {
@@ -183,6 +200,7 @@ class EngineOf : public Engine {
 
   const Recipe recipe_;
   A adapter_;
+  Labels labels_;
   AnyRule optimizer_;
   AnyTask objective_;
   temper::SessionOptions options_;

@@ -50,7 +50,7 @@ struct Key {
 inline constexpr std::string_view sft = "sft pretrain", pairs = "dpo", roll = "ppo";
 
 inline constexpr std::array keys = {
-    Key{"task", Kind::word, required, any_value, "sft pretrain dpo distillation", "reward ppo classification", "",
+    Key{"task", Kind::word, required, any_value, "sft pretrain dpo reward classification distillation", "ppo", "",
         "what is optimised; sft takes text rows too"},
     Key{"model", Kind::path, required, any_value, "", "", "", "the Hugging Face folder of the model that is trained"},
     Key{"teacher", Kind::path, "null", any_value, "", "", "", "distillation: the model that is imitated"},
@@ -79,10 +79,12 @@ inline constexpr std::array keys = {
     Key{"data.train", Kind::paths, required, any_value, "", "", "", "rows to train on: a path or a list of paths"},
     Key{"data.validation", Kind::validation, "null", any_value, "", "", "",
         "rows to evaluate on: a path, a list, or a fraction of train such as 0.1"},
-    Key{"data.format", Kind::word, "\"auto\"", any_value, "auto text instruction chat alpaca sharegpt preference",
-        "classification", "", "what a row is; auto looks at the fields"},
+    Key{"data.format", Kind::word, "\"auto\"", any_value,
+        "auto text instruction chat alpaca sharegpt preference classification", "", "",
+        "what a row is; auto looks at the fields"},
     Key{"data.columns", Kind::columns, "{}", any_value, "", "", "", "our field -> the file's column"},
-    Key{"data.max_length", Kind::integer, "2048", one_or_more, "", "", "", "tokens of a row; longer rows are cut"},
+    Key{"data.max_length", Kind::integer, "2048", Range{2, 2147483647, "2 or more"}, "", "", "",
+        "tokens of a row; longer rows are cut"},
     Key{"data.packing", Kind::boolean, "true", any_value, "", "", "", "put rows together up to max_length tokens"},
     Key{"data.shuffle", Kind::boolean, "true", any_value, "", "", "", "draw each epoch's order from the seed"},
     Key{"data.max_samples", Kind::integer, "null", one_or_more, "", "", "", "use only this many rows"},

@@ -19,6 +19,7 @@ struct Prepared {
   Recipe recipe;
   temper::templates::Date date;
   std::unique_ptr<RunData> data;
+  Labels labels;
   std::unique_ptr<Engine> engine;
   temper::Plan plan;
 };

@@ -117,6 +117,16 @@ class Builder {
     return trained(name, {rows, cols}, normal(initializer_range_));
   }
 
+  // A trained tensor of the model that its source may lack: a head that is new to it.
+  Parameter<B> trained_if_there(const std::string& name, std::vector<Index> shape, Initial initial) {
+    Parameter<B> p = slot(name, std::move(shape));
+    if (has(name))
+      load_or_fill(p.value, name, p.shape, initial);
+    else
+      fill(p.value, name, initial);
+    return p;
+  }
+
   // A new tensor that an adapter adds; the model's source has none of this name.
   Parameter<B> parameter(std::string_view path, std::string_view name, std::vector<Index> shape, Initial initial) {
     Parameter<B> p = slot(std::string(path) + "." + std::string(name), std::move(shape));

@@ -79,6 +79,10 @@ class EpochPlan {
     for (Index unit = begin; unit < end; ++unit)
       for (const Index index : units_[static_cast<std::size_t>(unit)]) {
         dataset_->for_each_sequence(index, [&](const auto& tokens, const auto& labels) { batch.add(tokens, labels); });
+        if (!dataset_->classifications.empty()) {
+          const ClassificationRow& row = dataset_->classifications[static_cast<std::size_t>(index)];
+          batch.label(dataset_->labels.targets(row.classes, row.value));
+        }
         batch.rows.push_back(index);
       }
     return batch;
@@ -93,7 +97,7 @@ class EpochPlan {
 inline void keep_if_large(std::vector<BatchShape>& largest, const BatchShape& shape) {
   const auto within = [](const BatchShape& a, const BatchShape& b) {
     return a.tokens <= b.tokens && a.rows() <= b.rows() && a.documents <= b.documents && a.supervised <= b.supervised &&
-           a.longest <= b.longest;
+           a.longest <= b.longest && a.labels <= b.labels;
   };
   for (const BatchShape& known : largest)
     if (within(shape, known)) return;

@@ -17,6 +17,7 @@ struct MicroBatch {
   std::vector<Index> document_starts{0};  // documents + 1 offsets
   Prompts prompts = Prompts::apart;       // shared: documents 2p and 2p + 1 are a pair
   std::vector<Index> rows;                // of the dataset: which rows the documents are
+  std::vector<double> score_labels;       // of classification: [documents * outputs], or empty
 
   // A document. labels[i] = 1: token i is to be predicted, which happens at position i - 1; hence labels[0] says
   // nothing.
@@ -32,12 +33,20 @@ struct MicroBatch {
     document_starts.push_back(std::ssize(tokens));
   }
 
+  // What of a document is to be classified: one number for each output, 1 for true classes, or the value.
+  void label(std::span<const double> outputs) {
+    score_labels.insert(score_labels.end(), outputs.begin(), outputs.end());
+  }
+
+  // Of a classification: its documents.
   Index supervised_tokens() const {
+    if (!score_labels.empty()) return std::ssize(document_starts) - 1;
     return static_cast<Index>(std::count(supervised.begin(), supervised.end(), std::uint8_t{1}));
   }
   HostBatch host() const {
     HostBatch batch{tokens, targets, supervised, document_starts};
     batch.prompts = prompts;
+    batch.labels = score_labels;
     return batch;
   }
 };

@@ -27,7 +27,8 @@ struct HostBatch {
   std::span<const Index> document_starts;    // [documents + 1], from 0 to T
   std::span<const double> reference = {};    // [supervised] log-probabilities with the adapters off, or empty
   Prompts prompts = Prompts::apart;
-  Index planned_keys = 0;  // of a batch that is only planned: so many keys more than rows
+  Index planned_keys = 0;               // of a batch that is only planned: so many keys more than rows
+  std::span<const double> labels = {};  // [documents * outputs] what each score is held against, or empty
 };
 
 // What document d begins with as the one before it does: tokens that both only read, of which one at least stays.
@@ -49,6 +50,7 @@ inline Index shared_tokens(const HostBatch& batch, Index d) {
 struct BatchShape {
   Index tokens = 0, documents = 0, supervised = 0, longest = 0;
   Index shared = 0;  // of the tokens: those that a document reads with the one before it
+  Index labels = 0;  // of all documents together
 
   Index rows() const { return tokens - shared; }
   friend bool operator==(const BatchShape&, const BatchShape&) = default;
@@ -62,6 +64,7 @@ inline Index shared_tokens(const HostBatch& batch) {
 
 inline BatchShape shape_of(const HostBatch& batch) {
   BatchShape shape{.tokens = std::ssize(batch.tokens), .documents = std::ssize(batch.document_starts) - 1};
+  shape.labels = std::ssize(batch.labels);
   for (const std::uint8_t s : batch.supervised) shape.supervised += s != 0;
   for (std::size_t d = 1; d < batch.document_starts.size(); ++d)
     shape.longest = std::max(shape.longest, batch.document_starts[d] - batch.document_starts[d - 1]);
@@ -99,6 +102,8 @@ struct TokenBatch {
   View<B, const TokenId, 1> targets;           // [S]
   View<B, const std::int32_t, 1> sequence_of;  // [S] document of each supervised position
   View<B, const Act, 1> reference;             // [S] or empty
+  View<B, const std::int32_t, 1> last_rows;    // [documents] the last position of each; empty in generation
+  View<B, const Act, 1> labels;                // [documents * outputs] or empty
   TaughtStates<B> taught;                      // or empty
   Index documents = 0;
 
@@ -109,9 +114,9 @@ struct TokenBatch {
 // Host memory that batches pass through; it grows to the largest and then stays.
 template <class B>
 struct BatchStaging {
-  std::vector<std::int32_t> positions, rows, sequence_of, key_rows;
+  std::vector<std::int32_t> positions, rows, sequence_of, key_rows, last_rows;
   std::vector<TokenId> tokens, targets;
-  std::vector<typename B::Activation> cosines, sines, frequencies, reference;
+  std::vector<typename B::Activation> cosines, sines, frequencies, reference, labels;
   std::vector<AttentionSpan> spans;
 
   // Room for every micro-batch that is planned, so that none of them allocates.
@@ -121,6 +126,7 @@ struct BatchStaging {
         targets.reserve(t), reference.reserve(t);
     cosines.reserve(t * half), sines.reserve(t * half), frequencies.reserve(half);
     spans.reserve(static_cast<std::size_t>(document_count));
+    last_rows.reserve(static_cast<std::size_t>(document_count));
   }
 };
 
@@ -189,7 +195,7 @@ TokenBatch<B> upload_batch(Context<B>& ctx, BatchStaging<B>& staging, const Conf
                            Index past = 0, Index prefix = 0) {
   if (past > 0) prefix = 0;
   staging.tokens.clear(), staging.spans.clear(), staging.positions.clear(), staging.rows.clear(),
-      staging.targets.clear(), staging.sequence_of.clear(), staging.key_rows.clear();
+      staging.targets.clear(), staging.sequence_of.clear(), staging.key_rows.clear(), staging.last_rows.clear();
   const auto check_id = [&](std::string_view what, TokenId id) {
     require(id >= 0 && id < config.vocabulary, Fault::data, "batch.token",
             "{} id {} is outside of the vocabulary of {}; expected ids of the model's own tokenizer", what, id,
@@ -203,6 +209,7 @@ TokenBatch<B> upload_batch(Context<B>& ctx, BatchStaging<B>& staging, const Conf
     const Index row = std::ssize(staging.positions), key = shares ? std::ssize(staging.key_rows) : row;
     const Index length = prefix + end - begin;
     staging.spans.push_back({row, row + length - shared, key, key + length + past});
+    if (!host.supervised.empty()) staging.last_rows.push_back(static_cast<std::int32_t>(row + length - shared - 1));
     longest = std::max(longest, length + past);
     for (Index k = 0; shares && k < length; ++k) {
       const Index from = k < shared ? staging.spans[d - 1].query_begin + k : row + k - shared;
@@ -238,7 +245,15 @@ TokenBatch<B> upload_batch(Context<B>& ctx, BatchStaging<B>& staging, const Conf
   batch.rows = upload<B>(ctx, staging.rows);
   batch.targets = upload<B>(ctx, staging.targets);
   batch.sequence_of = upload<B>(ctx, staging.sequence_of);
+  batch.last_rows = upload<B>(ctx, staging.last_rows);
   batch.documents = std::ssize(host.document_starts) - 1;
+  if (!host.labels.empty()) {
+    require(std::ssize(host.labels) % batch.documents == 0, Fault::usage, "batch.labels",
+            "{} labels for {} documents; expected equally many each", host.labels.size(), batch.documents);
+    staging.labels.clear();
+    for (const double label : host.labels) staging.labels.push_back(static_cast<typename B::Activation>(label));
+    batch.labels = upload<B>(ctx, staging.labels);
+  }
   if (host.reference.empty()) return batch;
   require(host.reference.size() == staging.rows.size(), Fault::usage, "batch.reference",
           "{} reference log-probabilities for {} supervised tokens; expected one each", host.reference.size(),

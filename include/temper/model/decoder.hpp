@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A decoder by configuration: embedding, n blocks, norm; and the head that scores the vocabulary. Llama, Qwen2, Qwen3
 // and Mistral are this one type. Forward turns tokens into hidden states [T, D]; the head stands apart, since losses
-// read it in blocks (model/heads.hpp).
+// read it in blocks (model/heads.hpp). A classifier or a reward model has a score head instead.
 #pragma once
 #include <memory>
 #include <optional>
@@ -13,16 +13,20 @@
 
 namespace temper {
 
-// What turns hidden states into logits: hidden W^T. The gradient is empty where the head is frozen.
+enum class HeadKind { language, scores };
+
+// What turns hidden states into logits, or scores: hidden W^T. The gradient is empty where the head is frozen.
 template <class B>
 struct HeadOf {
-  DenseMatrix<B> weight;  // [V, D]
+  DenseMatrix<B> weight;  // [V, D], or [outputs, D]
   View<B, typename B::Activation, 2> gradient;
+  HeadKind kind = HeadKind::language;
 };
 
 // The paths of a decoder's modules, as Hugging Face names them.
-inline ModuleNames module_names(const Config& config) {
-  ModuleNames names{.all = {"model.embed_tokens", "model.norm", "lm_head"}, .projections = {}};
+inline ModuleNames module_names(const Config& config, HeadKind head = HeadKind::language) {
+  ModuleNames names{.all = {"model.embed_tokens", "model.norm", head == HeadKind::scores ? "score" : "lm_head"},
+                    .projections = {}};
   for (Index l = 0; l < config.layers; ++l) {
     const std::string path = "model.layers." + std::to_string(l) + ".";
     for (const char* norm : {"input_layernorm", "post_attention_layernorm"}) names.all.push_back(path + norm);
@@ -45,6 +49,7 @@ struct BuildOptions {
   Execution execution = Execution::running;  // planning: shapes and bytes only
   Recompute recompute = Recompute::none;
   Base base = Base::replaced;  // kept: what is trained can be switched off like any adapter
+  Index scores = 0;            // outputs of a score head in place of the language head; 0: none
 };
 
 template <class B, class A>
@@ -71,7 +76,7 @@ class Decoder {
         source_(std::move(source)),
         recompute_(options.recompute),
         memory_(std::make_unique<Memory<B>>(options.execution)) {
-    check_adapter_names(adapter_, module_names(config_));
+    check_adapter_names(adapter_, module_names(config_, options.scores > 0 ? HeadKind::scores : HeadKind::language));
     typename B::Stream stream(1);
     Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range, options.base);
     embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width);
@@ -79,7 +84,10 @@ class Decoder {
     for (Index l = 0; l < config_.layers; ++l)
       blocks_.push_back(block(build, adapter_, "model.layers." + std::to_string(l), config_, l));
     norm_ = norm(build, adapter_, "model.norm", config_.width, config_.norm_epsilon);
-    build_head(build);
+    if (options.scores > 0)
+      build_score(build, options.scores);
+    else
+      build_head(build);
     build.allow_left_over("rotary_emb.inv_freq");
     build.finish();
     switchable_ = build.keeps_base() || !build.trains_base();
@@ -95,7 +103,10 @@ class Decoder {
   bool switchable() const { return switchable_; }                       // whether Adapters::off is the base
   Index prefix() const { return prefix_ ? prefix_->value.rows() : 0; }  // places before each document
 
+  Index scores() const { return score_ ? score_->value.rows() : 0; }  // outputs of the score head; 0: a language model
+
   HeadOf<B> head(Adapters adapters = Adapters::on) {
+    if (score_) return {DenseMatrix<B>(score_->value), score_->gradient, HeadKind::scores};
     if (head_ && adapters == Adapters::on) return {DenseMatrix<B>(head_->value), head_->gradient};
     if (!config_.tied) return {frozen_head_, {}};
     return {embedding_.table(adapters), embedding_.trained ? embedding_.trained->gradient : Matrix{}};
@@ -160,6 +171,7 @@ class Decoder {
     for (Block<B, A>& b : blocks_) b.visit(each);
     norm_.visit(each);
     if (head_) each(*head_);
+    if (score_) each(*score_);
   }
 
  private:
@@ -167,6 +179,12 @@ class Decoder {
   void over_prefixes(const TokenBatch<B>& batch, Matrix stream, auto&& work) const {
     if (batch.prefix == 0) return;
     for (const AttentionSpan& s : batch.host_spans) work(stream.slice(s.query_begin, s.query_begin + batch.prefix));
+  }
+
+  // As transformers' ForSequenceClassification: no bias. Always trained; zero where the folder is a language model's.
+  void build_score(Builder<B>& build, Index outputs) {
+    score_ = build.trained_if_there("score.weight", {outputs, config_.width}, zeros);
+    build.allow_left_over("lm_head.weight");
   }
 
   void build_head(Builder<B>& build) {
@@ -196,7 +214,7 @@ class Decoder {
   std::vector<Block<B, A>> blocks_;
   Norm<B> norm_;
   DenseMatrix<B> frozen_head_;
-  std::optional<Parameter<B>> head_;
+  std::optional<Parameter<B>> head_, score_;
   bool switchable_ = true;
   Saved saved_;
 };

@@ -11,6 +11,7 @@
 #include "temper/io/safetensors_write.hpp"
 #include "temper/io/weight_folder.hpp"
 #include "temper/model/decoder.hpp"
+#include "temper/model/score_labels.hpp"
 
 namespace temper {
 
@@ -95,11 +96,22 @@ inline void copy_companions(const std::filesystem::path& from, const std::filesy
       std::filesystem::copy_file(from / name, to / name, std::filesystem::copy_options::overwrite_existing);
 }
 
+// A score head is nothing without its labels.
+template <class B, class A>
+void require_outputs(const Decoder<B, A>& model, Index labels) {
+  require(
+      model.scores() == labels, Fault::usage, "head.outputs",
+      "a head of {} scores is saved with {} labels; expected one for each; give the labels to save_model or save_peft",
+      model.scores(), labels);
+}
+
 // The whole trained model: every tensor as F32, or F64 from the double backend. 'folder' is one that a NewFolder
 // builds.
 template <class B, class A>
-void save_model(Decoder<B, A>& model, const std::filesystem::path& base, const std::filesystem::path& folder) {
-  Json config = model.config().json;
+void save_model(Decoder<B, A>& model, const std::filesystem::path& base, const std::filesystem::path& folder,
+                const std::optional<ScoreLabels>& labels = std::nullopt) {
+  require_outputs(model, labels ? labels->outputs() : 0);
+  Json config = labels ? score_config(model.config(), *labels) : model.config().json;
   if (config.contains("torch_dtype"))
     config["torch_dtype"] = "float32";
   else

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The language head and the loss as one operation over blocks of logits: the whole [S, V] is never held. Only
-// supervised positions reach the head.
+// supervised positions reach the head. A score head is small: its scores are held.
 #pragma once
 #include "temper/model/decoder.hpp"
 #include "temper/objective/objective.hpp"
@@ -71,11 +71,22 @@ Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> s
 }
 // [/seam]
 
-template <class B, OneOfSeveral O>
-Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> states,
-                    View<B, typename B::Activation, 2> dstates, const TokenBatch<B>& batch, double denominator) {
-  return objective.visit(
-      [&](const auto& chosen) { return loss_of_states(ctx, chosen, head, states, dstates, batch, denominator); });
+// The same for scores: the states are those of the documents' last tokens.
+template <class B, class O>
+requires ReadsScores<O, B> Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> states,
+                                               View<B, typename B::Activation, 2> dstates, const TokenBatch<B>& batch,
+                                               double denominator) {
+  using Act = typename B::Activation;
+  const Index outputs = head.weight.rows;
+  const auto scores = scratch<Act>(ctx, states.rows(), outputs), dscores = scratch<Act>(ctx, states.rows(), outputs);
+  matmul(ctx, into(scores), states, head.weight);
+  Loss total = objective.loss(ctx, Scores<B>{scores}, O::template Batch<B>::of(batch, denominator), dscores);
+  total.plain = total.sum;
+  if (ctx.training()) {
+    matmul_outer(ctx, onto(head.gradient), In<B>(dscores), states);
+    matmul_transposed(ctx, into(dstates), In<B>(dscores), head.weight);
+  }
+  return total;
 }
 
 // The loss of a micro-batch and, in training, dhidden [T, D] (zero where nothing is supervised). 'denominator' is what
@@ -83,18 +94,28 @@ Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> s
 template <class B, class O>
 Loss head_and_loss(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> hidden,
                    View<B, typename B::Activation, 2> dhidden, const TokenBatch<B>& batch, double denominator) {
-  using Matrix = View<B, typename B::Activation, 2>;
-  const auto scope = ctx.scope();
-  const auto states = scratch<typename B::Activation>(ctx, batch.supervised(), hidden.cols());
-  gather_rows(ctx, states, hidden, batch.rows);
-  Matrix dstates;
-  if (ctx.training())
-    dstates = scratch<typename B::Activation>(ctx, batch.supervised(), hidden.cols());
-  else
-    head.gradient = {};
-  const Loss total = loss_of_states(ctx, objective, head, In<B>(states), dstates, batch, denominator);
-  if (ctx.training()) scatter_rows(ctx, dhidden, In<B>(dstates), batch.rows);
-  return total;
+  if constexpr (OneOfSeveral<O>) {
+    return objective.visit(
+        [&](const auto& chosen) { return head_and_loss(ctx, chosen, head, hidden, dhidden, batch, denominator); });
+  } else {
+    constexpr bool scores = ReadsScores<O, B>;
+    require((head.kind == HeadKind::scores) == scores, Fault::usage, "head.kind",
+            "the objective reads {} but the model has a {} head; expected them to fit; a score head is built with "
+            "BuildOptions{{.scores = outputs}}",
+            scores ? "scores" : "log-probabilities", scores ? "language" : "score");
+    const auto rows = scores ? batch.last_rows : batch.rows;
+    const auto scope = ctx.scope();
+    const auto states = scratch<typename B::Activation>(ctx, rows.size(), hidden.cols());
+    gather_rows(ctx, states, hidden, rows);
+    View<B, typename B::Activation, 2> dstates;
+    if (ctx.training())
+      dstates = scratch<typename B::Activation>(ctx, rows.size(), hidden.cols());
+    else
+      head.gradient = {};
+    const Loss total = loss_of_states(ctx, objective, head, In<B>(states), dstates, batch, denominator);
+    if (ctx.training()) scatter_rows(ctx, dhidden, In<B>(dstates), rows);
+    return total;
+  }
 }
 
 }  // namespace temper

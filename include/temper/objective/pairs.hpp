@@ -58,4 +58,29 @@ Loss loss_of_pairs(Context<B>& ctx, const Formula& formula, Reduce reduce, LogPr
   return total;
 }
 
+// The same where the two sides are scores of a head with one output.
+template <class B, class Formula>
+Loss loss_of_pairs(Context<B>& ctx, const Formula& formula, Scores<B> scores, const PairBatch<B>& batch,
+                   View<B, typename B::Activation, 2> dscores) {
+  require(scores.score.rows() == 2 * batch.pairs && scores.score.cols() == 1, Fault::usage, "pairs.scores",
+          "loss_of_pairs: scores [{}, {}] for {} pairs; expected one score for each side, chosen and then rejected",
+          scores.score.rows(), scores.score.cols(), batch.pairs);
+  Loss total{.count = static_cast<double>(batch.pairs)};
+  ctx.run("loss_of_pairs", {.flops = 8.0 * static_cast<double>(batch.pairs)}, [&] {
+    for (Index p = 0; p < batch.pairs; ++p) {
+      const double good = static_cast<double>(scores.score(2 * p, 0)),
+                   bad = static_cast<double>(scores.score(2 * p + 1, 0));
+      const PairTerm term = formula(good, bad);
+      total.sum += term.loss;
+      dscores(2 * p, 0) = static_cast<typename B::Activation>(term.chosen / batch.denominator);
+      dscores(2 * p + 1, 0) = static_cast<typename B::Activation>(term.rejected / batch.denominator);
+      total.correct += good > bad ? 1 : 0;
+      total.add("reward_chosen", good);
+      total.add("reward_rejected", bad);
+      total.add("reward_margin", good - bad);
+    }
+  });
+  return total;
+}
+
 }  // namespace temper

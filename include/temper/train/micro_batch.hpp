@@ -67,7 +67,9 @@ void run_log_probs(Context<B>& ctx, BatchStaging<B>& staging, M& model, const Ho
 class ShapedBatch {
  public:
   explicit ShapedBatch(const BatchShape& shape)
-      : supervised_(static_cast<std::size_t>(shape.rows()), 0), shared_(shape.shared) {
+      : supervised_(static_cast<std::size_t>(shape.rows()), 0),
+        labels_(static_cast<std::size_t>(shape.labels), 0),
+        shared_(shape.shared) {
     std::fill_n(supervised_.begin(), shape.supervised, std::uint8_t{1});
     starts_.push_back(0);
     // The longest document first; the others share what is left.
@@ -82,6 +84,7 @@ class ShapedBatch {
   }
   HostBatch host() const {
     HostBatch batch{tokens_, tokens_, supervised_, starts_, reference_};
+    batch.labels = labels_;
     if (shared_ > 0) batch.prompts = Prompts::shared, batch.planned_keys = shared_;
     return batch;
   }
@@ -92,7 +95,7 @@ class ShapedBatch {
   std::vector<TokenId> tokens_;
   std::vector<std::uint8_t> supervised_;
   std::vector<Index> starts_;
-  std::vector<double> reference_;
+  std::vector<double> reference_, labels_;
   Index shared_ = 0;
 };
 

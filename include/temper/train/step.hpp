@@ -176,9 +176,9 @@ template <class B, class R, class M>
   }
   ctx.set_checking(Context<B>::Checking::off);
   fail(Fault::numeric, "numeric.not_finite",
-       "step {}: a value that is not finite left the head (lm_head); expected numbers; "
+       "step {}: a value that is not finite left the head ({}); expected numbers; "
        "lower the learning rate, or look at the rows of this step",
-       ctx.step() + 1);
+       ctx.step() + 1, model.head().kind == HeadKind::scores ? "score" : "lm_head");
 }
 
 // The batch with what the base model says about its supervised tokens, where the objective reads that and the batch
