@@ -119,7 +119,9 @@ GradientCheck check_score_gradient(const O& objective, Index pairs = 3, Index ou
   for (Index d = 0; d < documents; ++d) labels[static_cast<std::size_t>(d * outputs + d % outputs)] = 1;
   std::vector<double> dscores(scores.size()), ignored(scores.size());
 
-  const TokenBatch<B> tokens{.labels = {labels.data(), {std::ssize(labels)}}, .documents = documents};
+  TokenBatch<B> tokens;
+  tokens.labels = {labels.data(), {std::ssize(labels)}};
+  tokens.documents = documents;
   const auto batch = O::template Batch<B>::of(tokens, static_cast<double>(documents));
   const auto loss_with = [&](std::vector<double>& slopes) {
     const auto scope = ctx.scope();
