@@ -166,13 +166,14 @@ std::vector<temper::BatchShape> RunData::validation_shapes() const {
 void RunData::report(Reporter& reporter) const {
   const bool automatic = settings_.format == temper::RowFormat::automatic;
   reporter.say(
-      fmt::format("{} training rows{}{}", rows_.train.size(),
+      fmt::format("{} training {}{}{}", rows_.train.size(), rows_.train.size() == 1 ? "row" : "rows",
                   rows_.validation.size() == 0 ? "" : fmt::format(", {} for validation", rows_.validation.size()),
                   automatic ? fmt::format(", format {}", temper::name_of(rows_.train.format)) : ""));
   for (const temper::Dataset* dataset : {&rows_.train, &rows_.validation}) {
     if (dataset->truncated > 0)
-      reporter.warn(
-          fmt::format("{} rows were longer than max_length {} and were cut", dataset->truncated, settings_.max_length));
+      reporter.warn(fmt::format("{} {} {} longer than max_length {} and cut", dataset->truncated,
+                                dataset == &rows_.train ? "training" : "validation",
+                                dataset->truncated == 1 ? "row was" : "rows were", settings_.max_length));
     for (const std::string& place : dataset->dropped)
       reporter.warn(fmt::format("{}: dropped: nothing of this row is learned", place));
   }

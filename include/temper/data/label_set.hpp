@@ -82,6 +82,8 @@ class LabelSet {
       if (sorted.size() > 2 * max_classes + labels.size()) unique(sorted);
     }
     unique(sorted);
+    require(!sorted.empty(), Fault::data, "rows.label",
+            "{}: no row has a label, from this one on; expected one at least", place(0));
     require(sorted.size() <= max_classes, Fault::data, "rows.label",
             "there are {} different labels; expected at most {}; is the field 'label' the right one?", sorted.size(),
             max_classes);
@@ -139,7 +141,7 @@ class LabelSet {
     return label.kind == LabelValue::Kind::names ? label.names : std::vector<std::string>{label.name};
   }
 
-  // Cells of text are numbers when all of them are.
+  // Cells of text are numbers when all of them are; where numbers are asked for, each that is one.
   static void read_cells(const std::vector<LabelValue*>& labels, Problem asked) {
     const auto read = [](const LabelValue& label, auto& number) {
       const char* const end = label.name.data() + label.name.size();
@@ -154,9 +156,9 @@ class LabelSet {
       integers = integers && read(*label, integer) && std::to_string(integer) == label->name;
       numbers = numbers && read(*label, number) && std::isfinite(number);
     }
-    if (asked == Problem::multi_label || !(integers || numbers)) return;
+    if (asked == Problem::multi_label || !(integers || numbers || asked == Problem::regression)) return;
     for (LabelValue* label : labels) {
-      read(*label, label->number);
+      if (!read(*label, label->number) || !std::isfinite(label->number)) continue;
       label->kind = integers ? LabelValue::Kind::integer : LabelValue::Kind::number;
       if (integers) read(*label, label->integer);
     }

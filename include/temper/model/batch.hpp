@@ -10,6 +10,7 @@
 #include "temper/backend/operations.hpp"
 #include "temper/core/context.hpp"
 #include "temper/model/rope.hpp"
+#include "temper/storage/dense.hpp"
 
 namespace temper {
 
@@ -77,6 +78,13 @@ struct KeyValueCache {
   std::vector<View<B, typename B::Activation, 2>> keys, values;  // one for each layer: [capacity, K * C]
 };
 
+// What a teacher has at the supervised positions, and what makes logits of it (distillation).
+template <class B>
+struct TaughtStates {
+  View<B, const typename B::Activation, 2> states;  // [S, its width]
+  DenseMatrix<B> head;                              // [V, its width]
+};
+
 // The same on the backend, with everything that layers derive from it.
 template <class B>
 struct TokenBatch {
@@ -96,6 +104,7 @@ struct TokenBatch {
   View<B, const Act, 1> reference;             // [S] or empty
   View<B, const std::int32_t, 1> last_rows;    // [documents] the last position of each; empty in generation
   View<B, const Act, 1> labels;                // [documents * outputs] or empty
+  TaughtStates<B> taught;                      // or empty
   Index documents = 0;
 
   Index size() const { return positions.size(); }

@@ -28,6 +28,30 @@ Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> s
   return total;
 }
 
+template <class B, FollowsTeacher O>
+Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> states,
+                    View<B, typename B::Activation, 2> dstates, const TokenBatch<B>& batch, double denominator) {
+  using Act = typename B::Activation;
+  const Index supervised = batch.supervised();
+  const auto loss = scratch<Act>(ctx, supervised), divergence = scratch<Act>(ctx, supervised),
+             plain = scratch<Act>(ctx, supervised);
+  const auto correct = scratch<std::int32_t>(ctx, supervised);
+  distillation(ctx, loss, divergence, plain, correct, into(dstates), head.gradient, states, head.weight,
+               batch.taught.states, batch.taught.head, batch.targets, objective.distill(),
+               static_cast<Act>(1 / denominator));
+  Loss total{.count = static_cast<double>(supervised)};
+  total.add("divergence", 0);
+  ctx.run("sum_losses", {.flops = 4.0 * static_cast<double>(supervised)}, [&] {
+    for (Index i = 0; i < supervised; ++i) {
+      total.sum += static_cast<double>(loss(i));
+      total.plain += static_cast<double>(plain(i));
+      total.correct += correct(i);
+      total.add("divergence", static_cast<double>(divergence(i)));
+    }
+  });
+  return total;
+}
+
 // [seam]
 template <class B, class O>
 Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> states,

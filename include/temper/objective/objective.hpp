@@ -151,6 +151,13 @@ concept HasLoss = KnowsItsInput<O, B> && NamesItsBatch<O, B> &&
   { objective.loss(ctx, input, batch, slopes) } -> std::same_as<Loss>;
 };
 
+// A student's: the gradient is known once the teacher's states are (Taught, objective/distillation.hpp).
+template <class O>
+concept FollowsTeacher = requires(const O& objective) {
+  { objective.distill() } -> std::same_as<Distill>;
+  *objective.teacher;
+};
+
 // Several objectives of which one is chosen at run time (AnyObjective).
 template <class O>
 concept OneOfSeveral = requires(const O& objective) {
@@ -158,7 +165,7 @@ concept OneOfSeveral = requires(const O& objective) {
 };
 
 template <class O, class B>
-concept Objective = OneOfSeveral<O> || GradientKnown<O> ||(MakesItsBatch<O, B>&& HasLoss<O, B>);
+concept Objective = OneOfSeveral<O> || GradientKnown<O> || FollowsTeacher<O> ||(MakesItsBatch<O, B>&& HasLoss<O, B>);
 
 template <class O>
 bool reads_reference(const O& objective) {
@@ -178,7 +185,7 @@ template <class B, class O>
 Index counted(const O& objective, const HostBatch& batch) {
   if constexpr (OneOfSeveral<O>)
     return objective.visit([&](const auto& chosen) { return counted<B>(chosen, batch); });
-  else if constexpr (GradientKnown<O>)
+  else if constexpr (GradientKnown<O> || FollowsTeacher<O>)
     return shape_of(batch).supervised;
   else
     return O::template Batch<B>::count(batch);
@@ -187,7 +194,7 @@ Index counted(const O& objective, const HostBatch& batch) {
 // The ladder that turns a wrong objective into one sentence.
 template <class O, class B>
 consteval bool check_objective() {
-  if constexpr (!GradientKnown<O> && !OneOfSeveral<O>) {
+  if constexpr (!GradientKnown<O> && !FollowsTeacher<O> && !OneOfSeveral<O>) {
     static_assert(NamesItsInput<O, B>,
                   "temper: this objective does not say what it reads; add 'template <class B> using "
                   "Input = LogProbs<B>;' or 'CrossEntropy cross_entropy() const'; see docs/objectives.md, Input");

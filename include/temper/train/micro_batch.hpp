@@ -7,6 +7,17 @@
 
 namespace temper {
 
+// What an objective's teacher has at the supervised positions; empty where it has none. Scratch of the enclosing scope.
+template <class B, class O>
+TaughtStates<B> taught_states(Context<B>& ctx, BatchStaging<B>& staging, const O& objective, const HostBatch& host) {
+  if constexpr (OneOfSeveral<O>)
+    return objective.visit([&](const auto& chosen) { return taught_states(ctx, staging, chosen, host); });
+  else if constexpr (FollowsTeacher<O>)
+    return objective.teacher->states(ctx, staging, host);
+  else
+    return {};
+}
+
 // Forward, loss, and in training backward: gradients of the trained parameters are added to. Says nothing about the
 // loss being finite; see forward_backward.
 // [run_micro_batch]
@@ -15,7 +26,9 @@ Loss run_micro_batch(Context<B>& ctx, BatchStaging<B>& staging, M& model, const 
                      double denominator) {
   const auto scope = ctx.scope();
   const auto keeping = ctx.keeping();
-  const TokenBatch<B> batch = upload_batch_of(ctx, staging, model, host);
+  const TaughtStates<B> taught = taught_states(ctx, staging, objective, host);
+  TokenBatch<B> batch = upload_batch_of(ctx, staging, model, host);
+  batch.taught = taught;
   const auto hidden = scratch<typename B::Activation>(ctx, batch.size(), model.config().width);
   model.forward(ctx, batch, hidden, model.saved());
   // The loss is the last reader of the hidden states: their gradient takes their place.
