@@ -20,7 +20,7 @@ constexpr Index logits_rows(Index vocabulary) {
 }
 
 template <class Real>
-void check_head(std::string_view name, InMatrix<Real> hidden, InWeight<Real> weight, InList<Real, TokenId> targets) {
+void check_head(std::string_view name, InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets) {
   require(hidden.cols() == weight.cols && targets.size() == hidden.rows(), Fault::usage, "head.shape",
           "{}: hidden is [{}, {}], weight [{}, {}] and there are {} targets; expected equal columns and a target a row",
           name, hidden.rows(), hidden.cols(), weight.rows, weight.cols, targets.size());
@@ -63,7 +63,7 @@ RowOfLogits reduce_logits(Real* z, Index n, Exponentials exponentials) {
 // takes what it left in the logits for their gradient: dhidden (+)= dz weight, dweight += dz^T hidden.
 template <class Real, class OnBlock>
 void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight, InMatrix<Real> hidden,
-                 InWeight<Real> weight, OnBlock on_block) {
+                 InTable<Real> weight, OnBlock on_block) {
   require(dhidden.view.empty() || dhidden.view.shape == hidden.shape, Fault::usage, "head.shape",
           "head: dhidden is [{}, {}] but hidden is [{}, {}]; expected equal, or no dhidden", dhidden.view.rows(),
           dhidden.view.cols(), hidden.rows(), hidden.cols());
@@ -88,7 +88,7 @@ void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OutMatrix<
 template <class Real>
 void cross_entropy(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real> nll,
                    OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight,
-                   InMatrix<Real> hidden, InWeight<Real> weight, InList<Real, TokenId> targets, CrossEntropy settings,
+                   InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets, CrossEntropy settings,
                    std::type_identity_t<Real> gradient_scale) {
   check_head<Real>("cross_entropy", hidden, weight, targets);
   require(loss.size() == hidden.rows() && nll.size() == hidden.rows() && correct.size() == hidden.rows(), Fault::usage,
@@ -129,7 +129,7 @@ void cross_entropy(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real
 // logp = z_target - lse, and lse, [S].
 template <class Real>
 void log_probs(Context<Cpu<Real>>& ctx, OutVector<Real> logp, OutVector<Real> lse, InMatrix<Real> hidden,
-               InWeight<Real> weight, InList<Real, TokenId> targets) {
+               InTable<Real> weight, InList<Real, TokenId> targets) {
   check_head<Real>("log_probs", hidden, weight, targets);
   require(logp.size() == hidden.rows() && lse.size() == hidden.rows(), Fault::usage, "head.shape",
           "log_probs: there are {} rows but {} logp and {} lse; expected equal", hidden.rows(), logp.size(),
@@ -150,7 +150,7 @@ void log_probs(Context<Cpu<Real>>& ctx, OutVector<Real> logp, OutVector<Real> ls
 // dz = dlogp (1 at the target - p), with the logits computed once more.
 template <class Real>
 void log_probs_backward(Context<Cpu<Real>>& ctx, OutMatrix<Real> dhidden, OutMatrix<Real> dweight, InVector<Real> dlogp,
-                        InVector<Real> lse, InMatrix<Real> hidden, InWeight<Real> weight,
+                        InVector<Real> lse, InMatrix<Real> hidden, InTable<Real> weight,
                         InList<Real, TokenId> targets) {
   check_head<Real>("log_probs_backward", hidden, weight, targets);
   require(dlogp.size() == hidden.rows() && lse.size() == hidden.rows(), Fault::usage, "head.shape",
@@ -171,7 +171,7 @@ void log_probs_backward(Context<Cpu<Real>>& ctx, OutMatrix<Real> dhidden, OutMat
 
 // y = hidden weight^T, all of it: for generation.
 template <class Real>
-void logits(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InMatrix<Real> hidden, InWeight<Real> weight) {
+void logits(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InMatrix<Real> hidden, InTable<Real> weight) {
   matmul(ctx, into(y), hidden, weight);
 }
 
