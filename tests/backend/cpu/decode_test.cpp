@@ -42,8 +42,8 @@ void check_products(Index rows, Index out, Index in, int threads) {
   }
 }
 
-TEST_CASE_TEMPLATE("decode: a product with codes has the bits of the dense product with what they decode to", Real, float,
-                   double) {
+TEST_CASE_TEMPLATE("decode: a product with codes has the bits of the dense product with what they decode to", Real,
+                   float, double) {
   for (const Index rows : {1, 2, 7, 14, 16, 33})
     for (const auto& [out, in] : std::vector<std::pair<Index, Index>>{
              {1, 1}, {5, 7}, {16, 64}, {33, 128}, {64, 65}, {31, 192}, {100, 130}, {70, 1088}, {3, 2112}, {64, 100}})
@@ -65,7 +65,8 @@ TEST_CASE("decode: a stretch is what the whole decodes to, wherever it begins") 
       for (const Index begin : {0, 1, 16, 63, 64, 100})
         for (const Index count : {1, 2, 15, 16, 17, 64, 99}) {
           std::vector<float> part(static_cast<std::size_t>(count));
-          decode_stretch({static_cast<const std::uint8_t*>(w.data), w.codes, 200}, row * 200 + begin, count, part.data());
+          decode_stretch({static_cast<const std::uint8_t*>(w.data), w.codes, 200}, row * 200 + begin, count,
+                         part.data());
           CHECK(std::equal(part.begin(), part.end(), all.begin() + row * 200 + begin));
         }
   }
