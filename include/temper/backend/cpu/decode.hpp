@@ -9,6 +9,7 @@
 namespace temper {
 
 using Integers __attribute__((vector_size(lanes * sizeof(float)))) = std::int32_t;
+using LongWords __attribute__((vector_size(lanes * sizeof(float)))) = std::uint64_t;
 
 // table[index mod 16] in every lane.
 class Lookup {
@@ -140,9 +141,10 @@ inline void decode_stretch(const CodedRows& w, Index begin, Index count, float* 
       const Index block = (begin + i) / weight_block;
       const Floats scale = broadcast(w.codes.scales(block));
       for (const Index end = std::min(count, (block + 1) * weight_block - begin); i + lanes <= end; i += lanes) {
-        Words words{};
-        std::memcpy(&words, w.data + (begin + i) / 2, std::size_t{lanes} / 2);
-        store(to + i, lookup(spread_words(words, each) >> shifts_of_lanes(each)) * scale);
+        std::uint64_t codes = 0;
+        std::memcpy(&codes, w.data + (begin + i) / 2, std::size_t{lanes} / 2);
+        const Words words = spread_words(std::bit_cast<Words>(codes + LongWords{}), each);
+        store(to + i, lookup(words >> shifts_of_lanes(each)) * scale);
       }
     }
   }
