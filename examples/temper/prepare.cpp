@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "storage_settings.hpp"
 #include "temper/optimizer/schedule.hpp"
 #include "training.hpp"
 
@@ -11,6 +12,7 @@ namespace temper_cli {
 Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& reporter) {
   settle_adapter(recipe);
   require_model_folder(recipe.path("model"));
+  settle_storage(recipe);
   std::unique_ptr<Engine> engine = open_engine(recipe);
   auto data = std::make_unique<RunData>(recipe, date, DataChecks::on);
   data->report(reporter);
