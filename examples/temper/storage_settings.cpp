@@ -29,10 +29,11 @@ void settle_storage(Recipe& recipe) {
                                        temper::shown_path(folder), type));
   if (!recipe.given("quantization.type") && !recipe.is("adapter.method", "qlora"))
     recipe.settle("quantization.type", std::string(type));
-  if (!recipe.is("quantization.type", type))
-    recipe.refuse(recipe.given("quantization.type") ? "quantization.type" : "adapter.method",
-                  fmt::format("asks for {} but {} is {} already; expected {}, or the unquantized original",
-                              recipe.text("quantization.type"), temper::shown_path(folder), type, type));
+  if (recipe.is("quantization.type", type)) return;
+  const std::string sentence = fmt::format("asks for {} but {} is {} already; expected {}, or the unquantized original",
+                                           recipe.text("quantization.type"), temper::shown_path(folder), type, type);
+  if (recipe.given("quantization.type")) recipe.refuse("quantization.type", sentence);
+  recipe.refuse("adapter.method", sentence);
 }
 
 }  // namespace temper_cli

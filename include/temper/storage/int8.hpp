@@ -10,6 +10,7 @@
 
 namespace temper {
 
+// [storage]
 struct Int8 {
   std::vector<std::string> skip = {};  // layers that stay as they are
 
@@ -22,5 +23,6 @@ struct Int8 {
     return build.coded_matrix(std::string(path) + ".weight", rows, cols, Coding::int8, ScaleForm::plain);
   }
 };
+// [/storage]
 
 }  // namespace temper

@@ -99,28 +99,28 @@ inline float quantize_row(const float* x, Index count, std::int8_t* codes) {
 // The mean in the order in which torch adds on one CPU thread: 32 chains (8 lanes, 4 vectors), each in four levels of
 // partial sums. The offset of bitsandbytes' scales is this, and every bit of the coded scales follows from it.
 inline float torch_mean(std::span<const float> x) {
-  constexpr std::size_t width = 8, vectors = 4, chains = width * vectors, levels = 4;
-  using Sums = std::array<float, chains>;
+  constexpr std::size_t width = 8, vectors = 4, partials = width * vectors, levels = 4;
+  using Sums = std::array<float, partials>;
   const std::size_t whole = x.size() / width, size = whole / vectors;
   std::array<Sums, levels> level{};
   const auto power =
       std::max<std::size_t>(4, size > 1 ? static_cast<std::size_t>(std::bit_width(size - 1)) / levels : 0);
   const std::size_t step = std::size_t{1} << power;
   const auto take = [&](std::size_t i) {
-    for (std::size_t c = 0; c < chains; ++c) level[0][c] += x[i * chains + c];
+    for (std::size_t c = 0; c < partials; ++c) level[0][c] += x[i * partials + c];
   };
   std::size_t i = 0;
   while (i + step <= size) {
     for (const std::size_t end = i + step; i < end; ++i) take(i);
     for (std::size_t l = 1; l < levels; ++l) {
-      for (std::size_t c = 0; c < chains; ++c) level[l][c] += level[l - 1][c], level[l - 1][c] = 0;
+      for (std::size_t c = 0; c < partials; ++c) level[l][c] += level[l - 1][c], level[l - 1][c] = 0;
       if (i & ((step - 1) << (l * power))) break;
     }
   }
   for (; i < size; ++i) take(i);
   Sums& sums = level[0];
   for (std::size_t l = 1; l < levels; ++l)
-    for (std::size_t c = 0; c < chains; ++c) sums[c] += level[l][c];
+    for (std::size_t c = 0; c < partials; ++c) sums[c] += level[l][c];
   for (std::size_t v = size * vectors; v < whole; ++v)
     for (std::size_t c = 0; c < width; ++c) sums[c] += x[v * width + c];
   for (std::size_t v = 1; v < vectors; ++v)
