@@ -59,7 +59,6 @@ TEST_CASE("stored codes: who asks for something else is told what the weights ar
   CHECK(thrown_by([&] { open_decoder<Cpu<float>>(folder, Lora<Fp4>{.rank = 2}); }).starts_with("storage.coding"));
 }
 
-
 TEST_CASE("stored codes: parts that are missing, cut, of another type or of another matrix are refused by name") {
   const std::string weight = "model.layers.0.self_attn.q_proj.weight";
   const WeightFolder whole(golden_storages / "checkpoint_nf4");

@@ -52,8 +52,8 @@ TEST_CASE("quantized: the word qlora is lora on nf4, and its adapter is one of t
   const Finished merged = run_program({"merge", "--model", (tiny / "model").string(), "--adapter",
                                        (tiny / "run/adapter").string(), "--output", (tiny / "merged").string()});
   CHECK(merged.code == 0);
-  const Finished said = run_program({"generate", "--model", (tiny / "merged").string(), "--prompt", "Colour 1?",
-                                     "--max-new-tokens", "4", "--json"});
+  const Finished said = run_program(
+      {"generate", "--model", (tiny / "merged").string(), "--prompt", "Colour 1?", "--max-new-tokens", "4", "--json"});
   CHECK(said.code == 0);
 
   // Going on from it, the word stays what it is.
@@ -101,7 +101,9 @@ TEST_CASE("quantized: what cannot be is said where it stands in the recipe") {
     CHECK(run.code == 2);
     return run.err;
   };
-  const auto holds = [](const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; };
+  const auto holds = [](const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+  };
   CHECK(holds(refused({{"method", "full"}}, {{"type", "nf4"}}), "quantization.type: the whole model is trained"));
   CHECK(holds(refused({{"method", "qlora"}}, {{"type", "int8"}}), "quantization.type: qlora is lora on nf4"));
   CHECK(holds(refused({{"method", "lora"}}, {{"type", "nf4"}, {"skip", {"down_prj"}}}),
