@@ -81,10 +81,10 @@ inline void decode_columns(const CodedRows& w, Index first, Index count, Index b
     row[i] = w.data + start / 2, scale_at[i] = start / weight_block;
   }
   const Index ahead = lanes * w.cols;  // rows that are wanted soon
+  Floats scale{};                      // of the block, which may be longer than what is transposed at a time
   for (Index k = 0; k < depth; k += 8 * lanes) {
     Floats words[lanes];
     load_words(row, k / 2, depth / 2, ahead, words);
-    Floats scale{};
     for (Index j = 0; j < std::min(lanes, (depth - k) / 8); ++j) {
       const Index at = k + 8 * j;
       if (at % weight_block == 0)
