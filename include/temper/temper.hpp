@@ -30,5 +30,6 @@
 #include "temper/optimizer/muon.hpp"
 #include "temper/optimizer/schedule.hpp"
 #include "temper/optimizer/sgd.hpp"
+#include "temper/storage/any_storage.hpp"
 #include "temper/train/checkpoint.hpp"
 #include "temper/train/step.hpp"
