@@ -2,7 +2,6 @@
 // Memory that kernels work on, and copies from and to the host. On fibers it is an allocation of exactly that size,
 // full of NaN until it is written, and without the address sanitizer a rim behind it tells of writes past the end.
 #pragma once
-#include <span>
 #include <vector>
 
 #include "temper/device/launch.cuh"
@@ -12,28 +11,21 @@ namespace temper::device::inline TEMPER_TARGET {
 template <class T>
 class Buffer {
  public:
-  explicit Buffer(std::size_t count) : count_(count) {
 #if TEMPER_ON_GPU
+  explicit Buffer(std::size_t count) : count_(count) {
     if (count > 0) require_success(cudaMalloc(&memory_, bytes()), "allocating device memory");
-#else
-    require(posix_memalign(&memory_, 256, bytes() + rim) == 0, Fault::out_of_memory, "kernel.memory",
-            "no memory for {} bytes", bytes());
-    if (bytes() > 0) std::memset(memory_, 0xff, bytes() + rim);
-#endif
   }
+  ~Buffer() { cudaFree(memory_); }
+  T* data() { return static_cast<T*>(memory_); }
+#else
+  explicit Buffer(std::size_t count) : count_(count), memory_(count * sizeof(T)) {}
+  ~Buffer() = default;
+  T* data() { return static_cast<T*>(memory_.data()); }
+#endif
   explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) { upload(values); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() {
-#if TEMPER_ON_GPU
-    cudaFree(memory_);
-#else
-    std::free(memory_);
-#endif
-  }
 
-  T* data() { return static_cast<T*>(memory_); }
-  const T* data() const { return static_cast<const T*>(memory_); }
   std::size_t size() const { return count_; }
   std::size_t bytes() const { return count_ * sizeof(T); }
 
@@ -44,7 +36,7 @@ class Buffer {
 #if TEMPER_ON_GPU
     require_success(cudaMemcpy(memory_, values.data(), bytes(), cudaMemcpyHostToDevice), "a copy to the device");
 #else
-    std::memcpy(memory_, values.data(), bytes());
+    std::memcpy(memory_.data(), values.data(), bytes());
 #endif
   }
   // What the kernels on the stream have made of it.
@@ -55,21 +47,20 @@ class Buffer {
 #if TEMPER_ON_GPU
     require_success(cudaMemcpy(values.data(), memory_, bytes(), cudaMemcpyDeviceToHost), "a copy from the device");
 #else
-    const auto* end = static_cast<const unsigned char*>(memory_) + bytes();
-    for (std::size_t i = 0; i < rim; ++i)
-      require(end[i] == 0xff, Fault::usage, "kernel.overrun",
-              "a kernel has written {} bytes past the end of a buffer of {} bytes", i, bytes());
-    std::memcpy(values.data(), memory_, bytes());
+    require(memory_.rim_broken_at() < 0, Fault::usage, "kernel.overrun",
+            "a kernel has written {} bytes past the end of a buffer of {} bytes", memory_.rim_broken_at(), bytes());
+    std::memcpy(values.data(), memory_.data(), bytes());
 #endif
     return values;
   }
 
  private:
-#if !TEMPER_ON_GPU
-  static constexpr std::size_t rim = watch::addresses ? 0 : 256;
-#endif
   std::size_t count_;
+#if TEMPER_ON_GPU
   void* memory_ = nullptr;
+#else
+  RimmedMemory memory_;
+#endif
 };
 
 }  // namespace temper::device::inline TEMPER_TARGET

@@ -22,7 +22,7 @@ enum class Order { forward, reverse, shuffled };
 class Fibers {
  public:
   static constexpr int most_threads = 1024;
-  static constexpr std::size_t stack_bytes = 256 * 1024, guard_bytes = 4096;
+  static constexpr std::size_t stack_bytes = std::size_t{256} * 1024, guard_bytes = 4096;
 
   // Where the threads of a block, or the lanes of a warp, wait for each other. 'phase' counts how often they have met.
   struct Meeting {

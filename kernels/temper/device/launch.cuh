@@ -2,10 +2,11 @@
 // Streams, and launching a kernel on one: launch(stream, grid, Kernel{...}). The block's size and its shared memory are
 // the kernel's own Kernel::threads and sizeof(Kernel::Shared), so that no launch can get them wrong.
 #pragma once
-#include <cstdlib>
-
 #include "temper/core/error.hpp"
 #include "temper/device/block.cuh"
+#if !TEMPER_ON_GPU
+#include "temper/device/rim.hpp"
+#endif
 
 namespace temper::device::inline TEMPER_TARGET {
 
@@ -62,34 +63,6 @@ class Stream {
   std::unique_ptr<Fibers> fibers_;
 };
 
-// Shared memory as each block finds it: its own allocation of exactly that size, so that the address sanitizer sees
-// what runs past it, filled with 0xff, which is NaN. Without that sanitizer a rim behind it tells of writes.
-class FreshShared {
- public:
-  explicit FreshShared(std::size_t bytes) : bytes_(bytes) {
-    require(posix_memalign(&memory_, 128, bytes + rim) == 0, Fault::out_of_memory, "kernel.shared",
-            "no memory for {} bytes of shared memory", bytes);
-    std::memset(memory_, 0xff, bytes + rim);
-  }
-  ~FreshShared() { std::free(memory_); }
-  FreshShared(const FreshShared&) = delete;
-  FreshShared& operator=(const FreshShared&) = delete;
-
-  void* memory() const { return memory_; }
-  void require_rim(Position at) const {
-    const auto* end = static_cast<const unsigned char*>(memory_) + bytes_;
-    for (std::size_t i = 0; i < rim; ++i)
-      require(end[i] == 0xff, Fault::usage, "kernel.shared",
-              "block {}, {}, {} has written {} bytes past the end of its {} bytes of shared memory", at.x, at.y, at.z,
-              i, bytes_);
-  }
-
- private:
-  static constexpr std::size_t rim = watch::addresses ? 0 : 256;
-  std::size_t bytes_;
-  void* memory_ = nullptr;
-};
-
 template <class Kernel>
 void launch(Stream& stream, Grid grid, const Kernel& kernel) {
   using Shared = typename Kernel::Shared;
@@ -98,7 +71,7 @@ void launch(Stream& stream, Grid grid, const Kernel& kernel) {
   std::vector<WarpState> warps(std::size_t{Block<Kernel>::warps});
   for (const int i : stream.fibers().order_of(grid.x * grid.y * grid.z)) {
     const Position at{i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y};
-    const FreshShared memory(sizeof(Shared));
+    const RimmedMemory memory(sizeof(Shared));  // fresh for each block, so that nothing of the last is found
     BlockState state;
     state.fibers = &stream.fibers();
     state.index = at;
@@ -111,16 +84,18 @@ void launch(Stream& stream, Grid grid, const Kernel& kernel) {
       w.meeting.members = "lanes of the warp";
     }
     state.warps = warps.data();
-    state.shared = static_cast<const unsigned char*>(memory.memory());
+    state.shared = static_cast<const unsigned char*>(memory.data());
     state.shared_bytes = shared_bytes<Kernel>;
     const auto body = [&](int thread) {
-      Block<Kernel> block{*static_cast<Shared*>(memory.memory()), &state, thread};
+      Block<Kernel> block{*static_cast<Shared*>(memory.data()), &state, thread};
       kernel(block);
     };
     stream.fibers().run(
         Kernel::threads, [](void* context, int thread) { (*static_cast<decltype(body)*>(context))(thread); },
         const_cast<void*>(static_cast<const void*>(&body)));
-    memory.require_rim(at);
+    require(memory.rim_broken_at() < 0, Fault::usage, "kernel.shared",
+            "block {}, {}, {} has written {} bytes past the end of its {} bytes of shared memory", at.x, at.y, at.z,
+            memory.rim_broken_at(), sizeof(Shared));
   }
 }
 #endif

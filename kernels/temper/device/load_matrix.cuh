@@ -39,7 +39,7 @@ struct RowsOfTiles {
   const unsigned char* row[warp_size];
   std::uint32_t at(int tile, int r, int column) const {
     std::uint16_t bits;
-    std::memcpy(&bits, row[8 * tile + r] + 2 * column, sizeof bits);
+    std::memcpy(&bits, row[8 * tile + r] + std::ptrdiff_t{2} * column, sizeof bits);
     return bits;
   }
 };
