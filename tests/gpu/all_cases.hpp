@@ -8,7 +8,10 @@ namespace temper::test::kernels {
 KernelCases gpu_device_cases();
 KernelCases gpu_rms_norm_cases();
 KernelCases gpu_matmul_cases();
+KernelCases gpu_nf4_cases();
 
-inline std::vector<KernelCases> all_cases() { return {gpu_device_cases(), gpu_rms_norm_cases(), gpu_matmul_cases()}; }
+inline std::vector<KernelCases> all_cases() {
+  return {gpu_device_cases(), gpu_rms_norm_cases(), gpu_matmul_cases(), gpu_nf4_cases()};
+}
 
 }  // namespace temper::test::kernels

@@ -55,6 +55,9 @@ TEMPER_DEVICE float inverse_root(float x) { return rsqrtf(x); }   // within 2 ul
 TEMPER_DEVICE float power_of_two(float x) { return ::exp2f(x); }  // within 2 ulp
 TEMPER_DEVICE float fused_multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 TEMPER_DEVICE float larger(float a, float b) { return fmaxf(a, b); }
+TEMPER_DEVICE float magnitude(float x) { return fabsf(x); }
+TEMPER_DEVICE float divide(float a, float b) { return __fdiv_rn(a, b); }  // exactly rounded, whatever the flags
+TEMPER_DEVICE float root(float x) { return __fsqrt_rn(x); }               // the same
 #else
 inline float widen(f16 x) { return to_float(x); }
 template <class T>
@@ -74,6 +77,9 @@ inline float inverse_root(float x) { return 1.0f / std::sqrt(x); }
 inline float power_of_two(float x) { return std::exp2(x); }
 inline float fused_multiply_add(float a, float b, float c) { return std::fma(a, b, c); }
 inline float larger(float a, float b) { return std::fmax(a, b); }
+inline float magnitude(float x) { return std::fabs(x); }
+inline float divide(float a, float b) { return a / b; }
+inline float root(float x) { return std::sqrt(x); }
 #endif
 
 // The two halves of a pair.

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// NF4 (Dettmers et al. 2023), bit for bit as bitsandbytes has it: elements in row-major order make blocks of 64, each
+// with its largest magnitude; an element is the code of x (1 / absmax), two codes a byte, the earlier in the high half.
+// Codes are found by comparison with 15 thresholds, so that a tie goes the same way everywhere.
+#pragma once
+#include "temper/device/block.cuh"
+#include "temper/device/vector.cuh"
+
+namespace temper::kernel::inline TEMPER_TARGET {
+
+inline constexpr int nf4_block = 64;
+
+// The value of a code, exactly as float has it.
+TEMPER_BOTH float nf4_value(unsigned code) {
+  constexpr float values[16] = {-1.0f,
+                                -0.6961928009986877f,
+                                -0.5250730514526367f,
+                                -0.39491748809814453f,
+                                -0.28444138169288635f,
+                                -0.18477343022823334f,
+                                -0.09105003625154495f,
+                                0.0f,
+                                0.07958029955625534f,
+                                0.16093020141124725f,
+                                0.24611230194568634f,
+                                0.33791524171829224f,
+                                0.44070982933044434f,
+                                0.5626170039176941f,
+                                0.7229568362236023f,
+                                1.0f};
+  return values[code & 15u];
+}
+
+// How many thresholds x lies above; NaN lies above none.
+TEMPER_BOTH unsigned nf4_code(float x) {
+  unsigned code = 0;
+  code += x > -0.8480964004993439f;
+  code += x > -0.6106329262256622f;
+  code += x > -0.4599952697753906f;
+  code += x > -0.33967943489551544f;
+  code += x > -0.23460740596055984f;
+  code += x > -0.13791173323988914f;
+  code += x > -0.045525018125772476f;
+  code += x > 0.03979014977812767f;
+  code += x > 0.1202552504837513f;
+  code += x > 0.2035212516784668f;
+  code += x > 0.2920137718319893f;
+  code += x > 0.3893125355243683f;
+  code += x > 0.5016634166240692f;
+  code += x > 0.6427869200706482f;
+  code += x > 0.8614784181118011f;
+  return code;
+}
+
+// A block of 64 a warp: a lane takes two neighbours, which are one byte.
+template <class T>
+struct Nf4Quantize {
+  static constexpr int threads = 256, blocks_of_64 = threads / device::warp_size;
+  using Shared = device::NoShared;
+  const T* x;
+  unsigned char* codes;  // [(count + 1) / 2]
+  float* absmax;         // [(count + 63) / 64]
+  Index count;
+
+  static int grid(Index count) {
+    const Index each = Index{blocks_of_64} * nf4_block;
+    return static_cast<int>((count + each - 1) / each);
+  }
+
+  TEMPER_DEVICE void operator()(device::Block<Nf4Quantize>& block) const {
+    const Index number = Index{block.index().x} * blocks_of_64 + block.warp_index();
+    const Index at = number * nf4_block + block.lane() * 2;
+    const float first = at < count ? device::widen(x[at]) : 0.0f;
+    const float second = at + 1 < count ? device::widen(x[at + 1]) : 0.0f;
+    const float largest = warp_max(block.warp(), device::larger(device::magnitude(first), device::magnitude(second)));
+    if (at >= count) return;
+    const float inverse = device::divide(1.0f, largest);
+    codes[at / 2] = static_cast<unsigned char>(nf4_code(first * inverse) << 4 | nf4_code(second * inverse));
+    if (block.lane() == 0) absmax[number] = largest;
+  }
+};
+
+// x = value of the code times absmax, rounded to T. A thread takes two bytes, and writes four neighbours at once where
+// that many are left.
+template <class T>
+struct Nf4Dequantize {
+  static constexpr int threads = 256, each = 4;
+  using Shared = device::NoShared;
+  const unsigned char* codes;
+  const float* absmax;
+  T* x;
+  Index count;
+
+  static int grid(Index count) {
+    return static_cast<int>((count + Index{threads} * each - 1) / (Index{threads} * each));
+  }
+
+  TEMPER_DEVICE void operator()(device::Block<Nf4Dequantize>& block) const {
+    const Index at = (Index{block.index().x} * threads + block.thread()) * each;
+    if (at >= count) return;
+    const float scale = absmax[at / nf4_block];
+    device::Vector<T, each> four;
+    TEMPER_UNROLL
+    for (int i = 0; i < each; i += 2) {
+      const unsigned byte = at + i < count ? codes[(at + i) / 2] : 0u;
+      four[i] = device::narrow<T>(nf4_value(byte >> 4) * scale);
+      four[i + 1] = device::narrow<T>(nf4_value(byte) * scale);
+    }
+    if (at + each <= count) {
+      device::store(x + at, four);
+    } else {
+      for (int i = 0; at + i < count; ++i) x[at + i] = four[i];
+    }
+  }
+};
+
+}  // namespace temper::kernel::inline TEMPER_TARGET
