@@ -9,9 +9,12 @@ KernelCases gpu_device_cases();
 KernelCases gpu_rms_norm_cases();
 KernelCases gpu_matmul_cases();
 KernelCases gpu_nf4_cases();
+KernelCases gpu_nf4_matmul_cases();
+KernelCases gpu_attention_cases();
 
 inline std::vector<KernelCases> all_cases() {
-  return {gpu_device_cases(), gpu_rms_norm_cases(), gpu_matmul_cases(), gpu_nf4_cases()};
+  return {gpu_device_cases(), gpu_rms_norm_cases(),   gpu_matmul_cases(),
+          gpu_nf4_cases(),    gpu_nf4_matmul_cases(), gpu_attention_cases()};
 }
 
 }  // namespace temper::test::kernels

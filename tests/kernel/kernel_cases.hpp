@@ -48,6 +48,19 @@ struct KernelCase {
 };
 using KernelCases = std::vector<KernelCase>;
 
+// Rounded as the host does it. A word of the device layer will not do here: nvcc makes exit(1) of a __device__ function
+// that a template calls on the host, and says nothing.
+template <class T>
+T rounded(float x) {
+  if constexpr (sizeof(T) == 4) {
+    return x;
+  } else if constexpr (std::is_same_v<T, bf16>) {
+    return to_bf16(x);
+  } else {
+    return to_f16(x);
+  }
+}
+
 // The same numbers on every machine.
 class Numbers {
  public:
@@ -66,15 +79,7 @@ class Numbers {
   template <class T>
   std::vector<T> many(std::size_t n, float scale = 1) {
     std::vector<T> values(n);
-    for (T& v : values) {
-      if constexpr (sizeof(T) == 4) {
-        v = scale * bell();
-      } else if constexpr (std::is_same_v<T, bf16>) {
-        v = to_bf16(scale * bell());
-      } else {
-        v = to_f16(scale * bell());
-      }
-    }
+    for (T& v : values) v = rounded<T>(scale * bell());
     return values;
   }
 

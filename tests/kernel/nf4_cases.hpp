@@ -52,7 +52,7 @@ template <class T>
 Outcome nf4_there_and_back(device::Stream& stream, int count) {
   Numbers numbers(static_cast<std::uint64_t>(count));
   auto x = numbers.many<T>(at(count), 0.02f);
-  for (int i = 64; i < 128 && i < count; ++i) x[at(i)] = device::narrow<T>(0.0f);  // a block of zeros
+  for (int i = 64; i < 128 && i < count; ++i) x[at(i)] = rounded<T>(0.0f);  // a block of zeros
   const Nf4Weights expected = nf4_on_host(x);
   device::Buffer<T> on_x(x), on_back(x.size());
   device::Buffer<unsigned char> codes(expected.codes.size());
@@ -67,7 +67,7 @@ Outcome nf4_there_and_back(device::Stream& stream, int count) {
   const auto back = on_back.download(stream);
   for (std::size_t i = 0; i < back.size(); ++i) {
     const float value = kernel::nf4_value(nf4_code_of(expected, i)) * expected.absmax[i / 64];
-    outcome.compare(number(back[i]), number(device::narrow<T>(value)), 0);
+    outcome.compare(number(back[i]), number(rounded<T>(value)), 0);
   }
   return outcome;
 }

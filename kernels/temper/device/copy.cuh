@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Asynchronous copies of 16 bytes from global to shared memory, in groups. Each thread waits for its own copies only:
-// wait<n>() until at most n of its groups are under way; a block.sync() then lets the others read what has landed.
-// On the host the target is poison from the call until the wait that lands it, so that no missing wait goes unseen.
+// Asynchronous copies of 4 or 16 bytes from global to shared memory, in groups. Each thread waits for its own copies
+// only: wait<n>() until at most n of its groups are under way; a block.sync() then lets the others read what has
+// landed. On the host the target is poison from the call until the wait that lands it, so that no missing wait goes
+// unseen.
 #pragma once
 #include "temper/device/block.cuh"
 #include "temper/device/vector.cuh"
@@ -12,12 +13,16 @@ namespace temper::device::inline TEMPER_TARGET {
 struct AsyncCopies {
   template <class Kernel>
   TEMPER_DEVICE explicit AsyncCopies(const Block<Kernel>&) {}
-  // The first 'valid' bytes are read, the rest of the 16 become zero; with none, 'from' is not read at all.
-  TEMPER_DEVICE void copy(void* to, const void* from, int valid = 16) {
-    asm volatile(
-        "cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(static_cast<unsigned>(__cvta_generic_to_shared(to))),
-        "l"(from), "r"(valid)
-        : "memory");
+  // The first 'valid' bytes are read, the rest become zero; with none, 'from' is not read at all.
+  template <int Bytes = 16>
+  TEMPER_DEVICE void copy(void* to, const void* from, int valid = Bytes) {
+    const auto address = static_cast<unsigned>(__cvta_generic_to_shared(to));
+    if constexpr (Bytes == 16) {
+      asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from), "r"(valid) : "memory");
+    } else {
+      static_assert(Bytes == 4);
+      asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address), "l"(from), "r"(valid) : "memory");
+    }
   }
   TEMPER_DEVICE void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
   template <int Groups>
@@ -39,16 +44,18 @@ class AsyncCopies {
                              block_->fibers->current(), end_ - first_);
   }
 
-  void copy(void* to, const void* from, int valid = 16) {
-    require_aligned(to, 16, "an asynchronous copy to shared memory");
-    if (valid > 0) require_aligned(from, 16, "an asynchronous copy from global memory");
+  template <int Bytes = 16>
+  void copy(void* to, const void* from, int valid = Bytes) {
+    static_assert(Bytes == 4 || Bytes == 16);
+    require_aligned(to, Bytes, "an asynchronous copy to shared memory");
+    if (valid > 0) require_aligned(from, Bytes, "an asynchronous copy from global memory");
     const auto offset = reinterpret_cast<std::uintptr_t>(to) - reinterpret_cast<std::uintptr_t>(block_->shared);
-    require(offset < block_->shared_bytes && block_->shared_bytes - offset >= 16, Fault::usage, "kernel.copies",
-            "an asynchronous copy goes to byte {} of the block's shared memory, which has {}",
+    require(offset < block_->shared_bytes && block_->shared_bytes - offset >= std::size_t{Bytes}, Fault::usage,
+            "kernel.copies", "an asynchronous copy goes to byte {} of the block's shared memory, which has {}",
             static_cast<std::ptrdiff_t>(offset), block_->shared_bytes);
     require(end_ - first_ < most, Fault::usage, "kernel.copies", "a thread has more than {} copies under way", most);
-    std::memset(to, 0xff, 16);
-    copy_[end_++ % most] = {to, from, valid};
+    std::memset(to, 0xff, std::size_t{Bytes});
+    copy_[end_++ % most] = {to, from, Bytes, valid};
   }
   void commit() {
     require(groups_ - landed_ < most, Fault::usage, "kernel.copies", "a thread has more than {} groups under way",
@@ -66,10 +73,10 @@ class AsyncCopies {
   struct Copy {
     void* to;
     const void* from;
-    int valid;
+    int bytes, valid;
   };
   static void land(const Copy& c) {
-    std::memset(c.to, 0, 16);
+    std::memset(c.to, 0, static_cast<std::size_t>(c.bytes));
     if (c.valid > 0) std::memcpy(c.to, c.from, static_cast<std::size_t>(c.valid));
   }
   BlockState* block_;

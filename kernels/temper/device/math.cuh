@@ -3,6 +3,7 @@
 #pragma once
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "temper/device/target.cuh"
 
@@ -51,8 +52,10 @@ TEMPER_DEVICE std::uint32_t bf16_pair(float low, float high) {
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
   return pair;
 }
-TEMPER_DEVICE float inverse_root(float x) { return rsqrtf(x); }   // within 2 ulp
-TEMPER_DEVICE float power_of_two(float x) { return ::exp2f(x); }  // within 2 ulp
+TEMPER_DEVICE float inverse_root(float x) { return rsqrtf(x); }       // within 2 ulp
+TEMPER_DEVICE float power_of_two(float x) { return ::exp2f(x); }      // within 2 ulp
+TEMPER_DEVICE float logarithm_of_two(float x) { return ::log2f(x); }  // within 1 ulp
+TEMPER_DEVICE float infinity() { return __int_as_float(0x7f800000); }
 TEMPER_DEVICE float fused_multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 TEMPER_DEVICE float larger(float a, float b) { return fmaxf(a, b); }
 TEMPER_DEVICE float magnitude(float x) { return fabsf(x); }
@@ -75,6 +78,8 @@ inline std::uint32_t bf16_pair(float low, float high) {
 }
 inline float inverse_root(float x) { return 1.0f / std::sqrt(x); }
 inline float power_of_two(float x) { return std::exp2(x); }
+inline float logarithm_of_two(float x) { return std::log2(x); }
+inline float infinity() { return std::numeric_limits<float>::infinity(); }
 inline float fused_multiply_add(float a, float b, float c) { return std::fma(a, b, c); }
 inline float larger(float a, float b) { return std::fmax(a, b); }
 inline float magnitude(float x) { return std::fabs(x); }

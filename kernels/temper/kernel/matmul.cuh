@@ -45,6 +45,43 @@ struct Epilogue {
   const Out* add = nullptr;
 };
 
+// C [M, N], into which the sums go, two neighbours of a row at a time.
+template <class Out>
+struct Result {
+  Out* c;
+  int m, n;
+  Epilogue<Out> epilogue;
+
+  // The lane's part of a tile of 16 x 8 that begins at (row0, column0).
+  TEMPER_DEVICE void put(int lane, int row0, int column0, const device::Accumulator& sum) const {
+    TEMPER_UNROLL
+    for (int i = 0; i < 4; i += 2)
+      put_pair(row0 + device::accumulator_row(lane, i), column0 + device::accumulator_column(lane, i), sum.r[i],
+               sum.r[i + 1]);
+  }
+  TEMPER_DEVICE void put_pair(int row, int column, float first, float second) const {
+    if (row >= m || column >= n) return;
+    const Index at = Index{row} * n + column;
+    const bool both = column + 1 < n;
+    first *= epilogue.scale;
+    second *= epilogue.scale;
+    if (epilogue.bias != nullptr) {
+      first += device::widen(epilogue.bias[column]);
+      if (both) second += device::widen(epilogue.bias[column + 1]);
+    }
+    if (epilogue.add != nullptr) {
+      first += device::widen(epilogue.add[at]);
+      if (both) second += device::widen(epilogue.add[at + 1]);
+    }
+    if (n % 2 == 0 && device::aligned(c, 8)) {
+      device::store(c + at, device::Vector<Out, 2>{{device::narrow<Out>(first), device::narrow<Out>(second)}});
+    } else {
+      c[at] = device::narrow<Out>(first);
+      if (both) c[at + 1] = device::narrow<Out>(second);
+    }
+  }
+};
+
 // The slice of an operand that a block works on: 'Outer' rows of A or columns of B, 'K' steps.
 template <Stored How, int Outer, int K>
 struct Slice {
@@ -158,40 +195,11 @@ struct Matmul {
         }
       }
     }
+    const Result<Out> result{c, m, n, epilogue};
     TEMPER_UNROLL
     for (int i = 0; i < pieces_m; ++i) {
       TEMPER_UNROLL
-      for (int j = 0; j < pieces_n; ++j) {
-        TEMPER_UNROLL
-        for (int half = 0; half < 2; ++half) {
-          const int row = m0 + warp_m + i * 16 + device::accumulator_row(block.lane(), 2 * half);
-          const int column = n0 + warp_n + j * 8 + device::accumulator_column(block.lane(), 0);
-          put(row, column, sum[i][j].r[2 * half], sum[i][j].r[2 * half + 1]);
-        }
-      }
-    }
-  }
-
-  // Two neighbours of a row of C.
-  TEMPER_DEVICE void put(int row, int column, float first, float second) const {
-    if (row >= m || column >= n) return;
-    const Index at = Index{row} * n + column;
-    first *= epilogue.scale;
-    second *= epilogue.scale;
-    const bool both = column + 1 < n;
-    if (epilogue.bias != nullptr) {
-      first += device::widen(epilogue.bias[column]);
-      if (both) second += device::widen(epilogue.bias[column + 1]);
-    }
-    if (epilogue.add != nullptr) {
-      first += device::widen(epilogue.add[at]);
-      if (both) second += device::widen(epilogue.add[at + 1]);
-    }
-    if (n % 2 == 0 && device::aligned(c, 8)) {
-      device::store(c + at, device::Vector<Out, 2>{{device::narrow<Out>(first), device::narrow<Out>(second)}});
-    } else {
-      c[at] = device::narrow<Out>(first);
-      if (both) c[at + 1] = device::narrow<Out>(second);
+      for (int j = 0; j < pieces_n; ++j) result.put(block.lane(), m0 + warp_m + i * 16, n0 + warp_n + j * 8, sum[i][j]);
     }
   }
 };

@@ -10,25 +10,17 @@ namespace temper::kernel::inline TEMPER_TARGET {
 
 inline constexpr int nf4_block = 64;
 
-// The value of a code, exactly as float has it.
+// The value of a code, exactly as float has it. By choices: an array with an index would lie in slow memory.
 TEMPER_BOTH float nf4_value(unsigned code) {
-  constexpr float values[16] = {-1.0f,
-                                -0.6961928009986877f,
-                                -0.5250730514526367f,
-                                -0.39491748809814453f,
-                                -0.28444138169288635f,
-                                -0.18477343022823334f,
-                                -0.09105003625154495f,
-                                0.0f,
-                                0.07958029955625534f,
-                                0.16093020141124725f,
-                                0.24611230194568634f,
-                                0.33791524171829224f,
-                                0.44070982933044434f,
-                                0.5626170039176941f,
-                                0.7229568362236023f,
-                                1.0f};
-  return values[code & 15u];
+  const bool one = (code & 1u) != 0, two = (code & 2u) != 0, four = (code & 4u) != 0;
+  const float lowest = one ? -0.6961928009986877f : -1.0f, low = one ? -0.39491748809814453f : -0.5250730514526367f;
+  const float below = one ? -0.18477343022823334f : -0.28444138169288635f, zero = one ? 0.0f : -0.09105003625154495f;
+  const float above = one ? 0.16093020141124725f : 0.07958029955625534f;
+  const float middle = one ? 0.33791524171829224f : 0.24611230194568634f;
+  const float high = one ? 0.5626170039176941f : 0.44070982933044434f, highest = one ? 1.0f : 0.7229568362236023f;
+  const float negative = four ? (two ? zero : below) : (two ? low : lowest);
+  const float positive = four ? (two ? highest : high) : (two ? middle : above);
+  return (code & 8u) != 0 ? positive : negative;
 }
 
 // How many thresholds x lies above; NaN lies above none.
@@ -80,36 +72,43 @@ struct Nf4Quantize {
   }
 };
 
-// x = value of the code times absmax, rounded to T. A thread takes two bytes, and writes four neighbours at once where
-// that many are left.
+// x = value of the code times absmax, rounded to T. A thread takes two bytes at a time, and writes four neighbours at
+// once where that many are left. Values come from a table that has a copy for each bank of shared memory.
 template <class T>
 struct Nf4Dequantize {
-  static constexpr int threads = 256, each = 4;
-  using Shared = device::NoShared;
+  static constexpr int threads = 256, each = 4, rounds = 4;
+  struct Shared {
+    float value[16][device::warp_size];
+  };
   const unsigned char* codes;
   const float* absmax;
   T* x;
   Index count;
 
-  static int grid(Index count) {
-    return static_cast<int>((count + Index{threads} * each - 1) / (Index{threads} * each));
-  }
+  static constexpr Index of_block = Index{threads} * each * rounds;
+  static int grid(Index count) { return static_cast<int>((count + of_block - 1) / of_block); }
 
   TEMPER_DEVICE void operator()(device::Block<Nf4Dequantize>& block) const {
-    const Index at = (Index{block.index().x} * threads + block.thread()) * each;
-    if (at >= count) return;
-    const float scale = absmax[at / nf4_block];
-    device::Vector<T, each> four;
-    TEMPER_UNROLL
-    for (int i = 0; i < each; i += 2) {
-      const unsigned byte = at + i < count ? codes[(at + i) / 2] : 0u;
-      four[i] = device::narrow<T>(nf4_value(byte >> 4) * scale);
-      four[i + 1] = device::narrow<T>(nf4_value(byte) * scale);
-    }
-    if (at + each <= count) {
-      device::store(x + at, four);
-    } else {
-      for (int i = 0; at + i < count; ++i) x[at + i] = four[i];
+    const int lane = block.lane();
+    for (int code = block.warp_index(); code < 16; code += threads / device::warp_size)
+      block.shared.value[code][lane] = nf4_value(static_cast<unsigned>(code));
+    block.sync();
+    for (int round = 0; round < rounds; ++round) {
+      const Index at = block.index().x * of_block + (Index{round} * threads + block.thread()) * each;
+      if (at >= count) return;
+      const float scale = absmax[at / nf4_block];
+      device::Vector<T, each> four;
+      TEMPER_UNROLL
+      for (int i = 0; i < each; i += 2) {
+        const unsigned byte = at + i < count ? codes[(at + i) / 2] : 0u;
+        four[i] = device::narrow<T>(block.shared.value[byte >> 4][lane] * scale);
+        four[i + 1] = device::narrow<T>(block.shared.value[byte & 15u][lane] * scale);
+      }
+      if (at + each <= count) {
+        device::store(x + at, four);
+      } else {
+        for (int i = 0; at + i < count; ++i) x[at + i] = four[i];
+      }
     }
   }
 };
