@@ -60,7 +60,11 @@ TEMPER_DEVICE float fused_multiply_add(float a, float b, float c) { return __fma
 TEMPER_DEVICE float larger(float a, float b) { return fmaxf(a, b); }
 TEMPER_DEVICE float magnitude(float x) { return fabsf(x); }
 TEMPER_DEVICE float divide(float a, float b) { return __fdiv_rn(a, b); }  // exactly rounded, whatever the flags
-TEMPER_DEVICE float root(float x) { return __fsqrt_rn(x); }               // the same
+// Rounded by themselves: never fused into one operation with another.
+TEMPER_DEVICE float product(float a, float b) { return __fmul_rn(a, b); }
+TEMPER_DEVICE float sum(float a, float b) { return __fadd_rn(a, b); }
+TEMPER_DEVICE float difference(float a, float b) { return __fsub_rn(a, b); }
+TEMPER_DEVICE float root(float x) { return __fsqrt_rn(x); }  // the same
 #else
 inline float widen(f16 x) { return to_float(x); }
 template <class T>
@@ -84,6 +88,14 @@ inline float fused_multiply_add(float a, float b, float c) { return std::fma(a, 
 inline float larger(float a, float b) { return std::fmax(a, b); }
 inline float magnitude(float x) { return std::fabs(x); }
 inline float divide(float a, float b) { return a / b; }
+// g++ fuses across statements unless it is kept from it; a value that it cannot see through does that.
+inline float unfused(float x) {
+  asm("" : "+x"(x));
+  return x;
+}
+inline float product(float a, float b) { return unfused(a * b); }
+inline float sum(float a, float b) { return unfused(a + b); }
+inline float difference(float a, float b) { return unfused(a - b); }
 inline float root(float x) { return std::sqrt(x); }
 #endif
 

@@ -62,8 +62,15 @@ struct Nf4Quantize {
   TEMPER_DEVICE void operator()(device::Block<Nf4Quantize>& block) const {
     const Index number = Index{block.index().x} * blocks_of_64 + block.warp_index();
     const Index at = number * nf4_block + block.lane() * 2;
-    const float first = at < count ? device::widen(x[at]) : 0.0f;
-    const float second = at + 1 < count ? device::widen(x[at + 1]) : 0.0f;
+    float first = 0, second = 0;
+    if (at + 1 < count && device::aligned(x, 2 * int{sizeof(T)})) {
+      const auto both = device::load<2>(x + at);
+      first = device::widen(both[0]);
+      second = device::widen(both[1]);
+    } else {
+      if (at < count) first = device::widen(x[at]);
+      if (at + 1 < count) second = device::widen(x[at + 1]);
+    }
     const float largest = warp_max(block.warp(), device::larger(device::magnitude(first), device::magnitude(second)));
     if (at >= count) return;
     const float inverse = device::divide(1.0f, largest);
@@ -72,11 +79,11 @@ struct Nf4Quantize {
   }
 };
 
-// x = value of the code times absmax, rounded to T. A thread takes two bytes at a time, and writes four neighbours at
-// once where that many are left. Values come from a table that has a copy for each bank of shared memory.
+// x = value of the code times absmax, rounded to T. A thread takes eight codes at a time, at once where that many are
+// left. Values come from a table that has a copy for each bank of shared memory.
 template <class T>
 struct Nf4Dequantize {
-  static constexpr int threads = 256, each = 4, rounds = 4;
+  static constexpr int threads = 256, each = 8, rounds = 2, width = 16 / int{sizeof(T)};
   struct Shared {
     float value[16][device::warp_size];
   };
@@ -97,17 +104,20 @@ struct Nf4Dequantize {
       const Index at = block.index().x * of_block + (Index{round} * threads + block.thread()) * each;
       if (at >= count) return;
       const float scale = absmax[at / nf4_block];
-      device::Vector<T, each> four;
-      TEMPER_UNROLL
-      for (int i = 0; i < each; i += 2) {
-        const unsigned byte = at + i < count ? codes[(at + i) / 2] : 0u;
-        four[i] = device::narrow<T>(block.shared.value[byte >> 4][lane] * scale);
-        four[i + 1] = device::narrow<T>(block.shared.value[byte & 15u][lane] * scale);
-      }
-      if (at + each <= count) {
-        device::store(x + at, four);
+      const auto value = [&](unsigned byte, int i) {
+        return device::narrow<T>(block.shared.value[i % 2 == 0 ? byte >> 4 : byte & 15u][lane] * scale);
+      };
+      if (at + each <= count && device::aligned(codes, 4) && device::aligned(x, 16)) {
+        const std::uint32_t word = device::load<1>(reinterpret_cast<const std::uint32_t*>(codes + at / 2))[0];
+        TEMPER_UNROLL
+        for (int i = 0; i < each; i += width) {
+          device::Vector<T, width> some;
+          TEMPER_UNROLL
+          for (int j = 0; j < width; ++j) some[j] = value((word >> ((i + j) / 2 * 8)) & 255u, j);
+          device::store(x + at + i, some);
+        }
       } else {
-        for (int i = 0; at + i < count; ++i) x[at + i] = four[i];
+        for (int i = 0; i < each && at + i < count; ++i) x[at + i] = value(codes[(at + i) / 2], i);
       }
     }
   }
