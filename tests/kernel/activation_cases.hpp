@@ -14,7 +14,7 @@ Outcome swiglu_case(device::Stream& stream, int count, int shift) {
   auto gate = numbers.many<T>(n, 3), up = numbers.many<T>(n), dy = numbers.many<T>(n);
   gate.back() = rounded<T>(-120.0f);  // exp overflows
   gate.front() = rounded<T>(120.0f);
-  device::Buffer<T> on_gate(gate), on_up(up), on_dy(dy), on_y(n), on_dgate(n), on_dup(n);
+  device::Buffer<T> on_gate(gate), on_up(up), on_dy(dy), on_y(gate), on_dgate(gate), on_dup(gate);
   const int grid = kernel::elementwise_grid<T>(count);
   device::launch(stream, {grid, 1, 1},
                  kernel::Swiglu<T>{on_gate.data() + shift, on_up.data() + shift, on_y.data() + shift, count});

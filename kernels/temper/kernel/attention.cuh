@@ -88,28 +88,23 @@ struct AttentionForward {
     const float to_power_of_two = scale * 1.44269504088896340736f;
     device::Accumulator sum_of_values[std::size_t{width_pieces}] = {};
     float highest[2] = {-device::infinity(), -device::infinity()}, sum[2] = {};
-    device::FragmentA of_query[std::size_t{Width / 16}];
     for (int step = 0; step < steps; ++step) {
       copies.template wait<0>();
       block.sync();
       fetch(step + 1);
-      if (step == 0) {
-        TEMPER_UNROLL
-        for (int c = 0; c < Width / 16; ++c) {
-          const auto four = block.shared.q.sixteen_of_a(warp, first_row, c * 16);
-          of_query[c] = {{four.r[0], four.r[1], four.r[2], four.r[3]}};
-        }
-      }
       const Stage& stage = block.shared.stage[step % stages];
 
       device::Accumulator score[key_pieces] = {};
       TEMPER_UNROLL
       for (int c = 0; c < Width / 16; ++c) {
+        // Read again for each tile of keys: in registers they would leave too few for the sums of 128 columns.
+        const auto sixteen = block.shared.q.sixteen_of_a(warp, first_row, c * 16);
+        const device::FragmentA of_query{{sixteen.r[0], sixteen.r[1], sixteen.r[2], sixteen.r[3]}};
         TEMPER_UNROLL
         for (int j = 0; j < key_pieces; j += 2) {
           const auto four = stage.k.sixteen_of_b(warp, j * 8, c * 16);
-          mma_bf16(warp, score[j], of_query[c], {{four.r[0], four.r[1]}});
-          mma_bf16(warp, score[j + 1], of_query[c], {{four.r[2], four.r[3]}});
+          mma_bf16(warp, score[j], of_query, {{four.r[0], four.r[1]}});
+          mma_bf16(warp, score[j + 1], of_query, {{four.r[2], four.r[3]}});
         }
       }
 

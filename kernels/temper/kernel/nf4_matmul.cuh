@@ -70,7 +70,7 @@ struct Nf4FewTokens {
       for (int b = 0; b < 4; ++b) pair[b] = block.shared.table.of(word, b, lane);
       TEMPER_UNROLL
       for (int t = 0; t < Tokens; ++t) {
-        if (t >= tokens) break;
+        if (t >= tokens) continue;
         const auto eight = device::load<8>(x + Index{t} * width + Index{w} * 8);
         float part = 0;
         TEMPER_UNROLL
@@ -85,8 +85,9 @@ struct Nf4FewTokens {
       const Index at = first + k;
       const std::uint32_t pair = block.shared.table.of(weight.codes[at / 2], 0, lane);
       const float value = (at % 2 == 0 ? device::low_of(pair) : device::high_of(pair)) * weight.absmax[at / nf4_block];
-      for (int t = 0; t < tokens; ++t)
-        sum[t] = device::fused_multiply_add(value, device::widen(x[Index{t} * width + k]), sum[t]);
+      TEMPER_UNROLL
+      for (int t = 0; t < Tokens; ++t)  // by constants, so that sums stay in registers
+        if (t < tokens) sum[t] = device::fused_multiply_add(value, device::widen(x[Index{t} * width + k]), sum[t]);
     }
     TEMPER_UNROLL
     for (int t = 0; t < Tokens; ++t) {
