@@ -78,11 +78,18 @@ run_cuda() {
       summary+="cuda: the emulator cannot be built"$'\n'; failed=$((failed + 1)); return
     fi
     TEMPER_GPU_RUNNER="bash $PWD/../shared/ptx/run.sh"
-    export TEMPER_GPU_RUNNER
+    export TEMPER_GPU_RUNNER PTXEMU_PROFILE=1 PTXEMU_PROFILE_FILE=$logs/profile
   fi
   for seed in 0 7; do
     if PTXEMU_SEED=$seed bash tests/gpu/run.sh build/cuda/tests/gpu; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
   done
+  # The emulator counts what shared memory takes; more than the fewest possible is a bank conflict.
+  if [ -f "$logs/profile" ]; then
+    if awk '/temper::kernel::/ { name = $0 }
+            /wavefronts \(/ { n = $0; sub(/.*wavefronts \(/, "", n); ++count
+                             if (n + 0 > 1.01) { print "bank conflicts (" n " " name; bad = 1 } }
+            END { exit bad || !count }' "$logs/profile"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  fi
   summary+="cuda: $((SECONDS - started)) s"$'\n'
 }
 
