@@ -35,9 +35,15 @@ template <>
 struct WordOf<16> {
   using Type = uint4;
 };
+// What the compiler cannot see through, it does not take apart into accesses of halves.
+TEMPER_DEVICE void keep_whole(unsigned& word) { asm("" : "+r"(word)); }
+TEMPER_DEVICE void keep_whole(uint2& word) { asm("" : "+r"(word.x), "+r"(word.y)); }
+TEMPER_DEVICE void keep_whole(uint4& word) { asm("" : "+r"(word.x), "+r"(word.y), "+r"(word.z), "+r"(word.w)); }
+
 template <int N, class T>
 TEMPER_DEVICE Vector<T, N> load(const T* from) {
-  const auto word = *reinterpret_cast<const typename WordOf<N* int{sizeof(T)}>::Type*>(from);
+  auto word = *reinterpret_cast<const typename WordOf<N* int{sizeof(T)}>::Type*>(from);
+  keep_whole(word);
   Vector<T, N> v;
   memcpy(&v, &word, sizeof v);
   return v;
@@ -46,6 +52,7 @@ template <class T, int N>
 TEMPER_DEVICE void store(T* to, const Vector<T, N>& v) {
   typename WordOf<N* int{sizeof(T)}>::Type word;
   memcpy(&word, &v, sizeof v);
+  keep_whole(word);
   *reinterpret_cast<decltype(word)*>(to) = word;
 }
 #else
