@@ -6,7 +6,8 @@
 #pragma once
 #include "temper/device/warp.cuh"
 
-namespace temper::device::inline TEMPER_TARGET {
+namespace temper::device {
+inline namespace TEMPER_TARGET {
 
 #if !TEMPER_ON_GPU
 // What the threads of one block have together.
@@ -60,4 +61,5 @@ TEMPER_DEVICE float block_sum(const Block<Kernel>& block, float x, float (&parti
   return warp_sum(block.warp(), block.lane() < Block<Kernel>::warps ? partial[block.lane()] : 0.0f);
 }
 
-}  // namespace temper::device::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::device

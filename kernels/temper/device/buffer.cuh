@@ -6,7 +6,8 @@
 
 #include "temper/device/launch.cuh"
 
-namespace temper::device::inline TEMPER_TARGET {
+namespace temper::device {
+inline namespace TEMPER_TARGET {
 
 template <class T>
 class Buffer {
@@ -63,4 +64,5 @@ class Buffer {
 #endif
 };
 
-}  // namespace temper::device::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::device

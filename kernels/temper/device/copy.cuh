@@ -7,7 +7,8 @@
 #include "temper/device/block.cuh"
 #include "temper/device/vector.cuh"
 
-namespace temper::device::inline TEMPER_TARGET {
+namespace temper::device {
+inline namespace TEMPER_TARGET {
 
 #if TEMPER_ON_GPU
 struct AsyncCopies {
@@ -87,4 +88,5 @@ class AsyncCopies {
 };
 #endif
 
-}  // namespace temper::device::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::device

@@ -8,7 +8,8 @@
 #include "temper/device/rim.hpp"
 #endif
 
-namespace temper::device::inline TEMPER_TARGET {
+namespace temper::device {
+inline namespace TEMPER_TARGET {
 
 template <class Kernel>
 constexpr std::size_t shared_bytes = std::is_empty_v<typename Kernel::Shared> ? 0 : sizeof(typename Kernel::Shared);
@@ -100,4 +101,5 @@ void launch(Stream& stream, Grid grid, const Kernel& kernel) {
 }
 #endif
 
-}  // namespace temper::device::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::device

@@ -7,7 +7,8 @@
 #include "temper/device/mma.cuh"
 #include "temper/device/vector.cuh"
 
-namespace temper::device::inline TEMPER_TARGET {
+namespace temper::device {
+inline namespace TEMPER_TARGET {
 
 struct FourTiles {
   std::uint32_t r[4];
@@ -70,4 +71,5 @@ inline FourTiles load_matrix_transposed(const Warp& warp, const T* row, int line
 }
 #endif
 
-}  // namespace temper::device::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::device

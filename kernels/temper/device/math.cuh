@@ -7,7 +7,8 @@
 
 #include "temper/device/target.cuh"
 
-namespace temper::device::inline TEMPER_TARGET {
+namespace temper::device {
+inline namespace TEMPER_TARGET {
 
 TEMPER_BOTH std::uint32_t bits_of(float x) {
   std::uint32_t bits;
@@ -110,4 +111,5 @@ TEMPER_BOTH T smaller_of(T a, T b) {
 }
 TEMPER_BOTH int divide_up(int a, int b) { return (a + b - 1) / b; }
 
-}  // namespace temper::device::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::device

@@ -5,7 +5,8 @@
 #pragma once
 #include "temper/device/warp.cuh"
 
-namespace temper::device::inline TEMPER_TARGET {
+namespace temper::device {
+inline namespace TEMPER_TARGET {
 
 struct FragmentA {
   std::uint32_t r[4];
@@ -114,4 +115,5 @@ inline void mma_tf32(const Warp& w, Accumulator& c, const FragmentA& a, const Fr
 }
 #endif
 
-}  // namespace temper::device::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::device

@@ -5,7 +5,8 @@
 #pragma once
 #include "temper/device/target.cuh"
 
-namespace temper::device::inline TEMPER_TARGET {
+namespace temper::device {
+inline namespace TEMPER_TARGET {
 
 template <class T, int Rows, int Columns>
 struct SwizzledTile {
@@ -24,4 +25,5 @@ struct SwizzledTile {
   TEMPER_DEVICE const T* piece(int row, int p) const { return data + place(row, p); }
 };
 
-}  // namespace temper::device::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::device

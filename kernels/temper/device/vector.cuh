@@ -6,7 +6,8 @@
 #include "temper/core/error.hpp"
 #endif
 
-namespace temper::device::inline TEMPER_TARGET {
+namespace temper::device {
+inline namespace TEMPER_TARGET {
 
 template <class T, int N>
 struct alignas(sizeof(T) * std::size_t{N}) Vector {
@@ -35,25 +36,26 @@ template <>
 struct WordOf<16> {
   using Type = uint4;
 };
-// What the compiler cannot see through, it does not take apart into accesses of halves.
-TEMPER_DEVICE void keep_whole(unsigned& word) { asm("" : "+r"(word)); }
-TEMPER_DEVICE void keep_whole(uint2& word) { asm("" : "+r"(word.x), "+r"(word.y)); }
-TEMPER_DEVICE void keep_whole(uint4& word) { asm("" : "+r"(word.x), "+r"(word.y), "+r"(word.z), "+r"(word.w)); }
-
 template <int N, class T>
 TEMPER_DEVICE Vector<T, N> load(const T* from) {
-  auto word = *reinterpret_cast<const typename WordOf<N* int{sizeof(T)}>::Type*>(from);
-  keep_whole(word);
+  const auto word = *reinterpret_cast<const typename WordOf<N* int{sizeof(T)}>::Type*>(from);
   Vector<T, N> v;
   memcpy(&v, &word, sizeof v);
   return v;
 }
+// By instruction: nvcc takes some stores of a word apart again, into those of the elements that it was made of.
 template <class T, int N>
 TEMPER_DEVICE void store(T* to, const Vector<T, N>& v) {
   typename WordOf<N* int{sizeof(T)}>::Type word;
   memcpy(&word, &v, sizeof v);
-  keep_whole(word);
-  *reinterpret_cast<decltype(word)*>(to) = word;
+  if constexpr (sizeof v == 16) {
+    asm volatile("st.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(word.x), "r"(word.y), "r"(word.z), "r"(word.w)
+                 : "memory");
+  } else if constexpr (sizeof v == 8) {
+    asm volatile("st.v2.b32 [%0], {%1, %2};" ::"l"(to), "r"(word.x), "r"(word.y) : "memory");
+  } else {
+    asm volatile("st.b32 [%0], %1;" ::"l"(to), "r"(word) : "memory");
+  }
 }
 #else
 inline void require_aligned(const void* address, int bytes, const char* what) {
@@ -75,4 +77,5 @@ inline void store(T* to, const Vector<T, N>& v) {
 }
 #endif
 
-}  // namespace temper::device::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::device

@@ -6,7 +6,8 @@
 #include "temper/device/fibers.hpp"
 #endif
 
-namespace temper::device::inline TEMPER_TARGET {
+namespace temper::device {
+inline namespace TEMPER_TARGET {
 
 #if TEMPER_ON_GPU
 struct Warp {
@@ -74,4 +75,5 @@ TEMPER_DEVICE float warp_max(const Warp& warp, float x) {
   return x;
 }
 
-}  // namespace temper::device::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::device

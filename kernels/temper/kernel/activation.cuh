@@ -7,7 +7,8 @@
 #include "temper/device/block.cuh"
 #include "temper/device/vector.cuh"
 
-namespace temper::kernel::inline TEMPER_TARGET {
+namespace temper::kernel {
+inline namespace TEMPER_TARGET {
 
 inline constexpr int elementwise_threads = 256;
 
@@ -137,4 +138,5 @@ struct Rotary {
   }
 };
 
-}  // namespace temper::kernel::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::kernel

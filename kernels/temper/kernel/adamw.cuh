@@ -9,7 +9,8 @@
 #include "temper/device/vector.cuh"
 #include "temper/kernel/activation.cuh"
 
-namespace temper::kernel::inline TEMPER_TARGET {
+namespace temper::kernel {
+inline namespace TEMPER_TARGET {
 
 // What one step multiplies by; made on the host, in double, and rounded once.
 struct AdamWFactors {
@@ -69,4 +70,5 @@ struct AdamW {
   }
 };
 
-}  // namespace temper::kernel::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::kernel

@@ -11,7 +11,8 @@
 
 #include "temper/kernel/matmul.cuh"
 
-namespace temper::kernel::inline TEMPER_TARGET {
+namespace temper::kernel {
+inline namespace TEMPER_TARGET {
 
 // The queries [row, row + 64) of the document [begin, end) of the pack.
 struct AttentionTile {
@@ -179,4 +180,5 @@ struct AttentionForward {
   }
 };
 
-}  // namespace temper::kernel::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::kernel

@@ -7,7 +7,8 @@
 #include "temper/device/load_matrix.cuh"
 #include "temper/device/swizzle.cuh"
 
-namespace temper::kernel::inline TEMPER_TARGET {
+namespace temper::kernel {
+inline namespace TEMPER_TARGET {
 
 // How an operand lies in memory: rows along K, A as [M, K] and B as [N, K], or across it, A as [K, M] and B as [K, N].
 enum class Stored { along_k, across_k };
@@ -204,4 +205,5 @@ struct Matmul {
   }
 };
 
-}  // namespace temper::kernel::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::kernel

@@ -6,7 +6,8 @@
 #include "temper/device/block.cuh"
 #include "temper/device/vector.cuh"
 
-namespace temper::kernel::inline TEMPER_TARGET {
+namespace temper::kernel {
+inline namespace TEMPER_TARGET {
 
 inline constexpr int nf4_block = 64;
 
@@ -123,4 +124,5 @@ struct Nf4Dequantize {
   }
 };
 
-}  // namespace temper::kernel::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::kernel

@@ -8,7 +8,8 @@
 #include "temper/kernel/matmul.cuh"
 #include "temper/kernel/nf4.cuh"
 
-namespace temper::kernel::inline TEMPER_TARGET {
+namespace temper::kernel {
+inline namespace TEMPER_TARGET {
 
 struct Nf4Weight {  // [features, width]
   const unsigned char* codes;
@@ -223,4 +224,5 @@ void nf4_matmul(device::Stream& stream, const bf16* x, Nf4Weight weight, Out* y,
   }
 }
 
-}  // namespace temper::kernel::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::kernel

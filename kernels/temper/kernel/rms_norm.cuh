@@ -6,7 +6,8 @@
 #include "temper/device/block.cuh"
 #include "temper/device/vector.cuh"
 
-namespace temper::kernel::inline TEMPER_TARGET {
+namespace temper::kernel {
+inline namespace TEMPER_TARGET {
 
 // How many pieces of 16 bytes a row is read in; what is left, or all of it, is read one by one.
 template <int Width>
@@ -141,4 +142,5 @@ struct RmsNormWeightBackward {
   }
 };
 
-}  // namespace temper::kernel::inline TEMPER_TARGET
+}  // namespace TEMPER_TARGET
+}  // namespace temper::kernel
