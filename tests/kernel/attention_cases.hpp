@@ -78,6 +78,31 @@ Outcome attention_forward(device::Stream& stream, const Pack& pack) {
   return outcome;
 }
 
+// The same 70 tokens as a pack of their own, and behind 50 others: the same bits.
+inline Outcome attention_alone_and_packed(device::Stream& stream) {
+  constexpr int width = 64, before = 50, tokens = 70;
+  Numbers numbers(4);
+  const auto q = numbers.many<bf16>(size_of(before + tokens, width)), k = numbers.many<bf16>(q.size()),
+             v = numbers.many<bf16>(q.size());
+  device::Buffer<bf16> on_q(q), on_k(k), on_v(v), on_y(q), on_alone(size_of(tokens, width));
+  device::Buffer<float> on_lse(at(before + tokens)), on_alone_lse(at(tokens));
+  const auto run = [&](const std::vector<std::int32_t>& offsets, std::ptrdiff_t skipped, bf16* y, float* lse) {
+    device::Buffer<kernel::AttentionTile> tiles(kernel::attention_tiles(offsets));
+    using Kernel = kernel::AttentionForward<width>;
+    device::launch(stream, Kernel::grid(tiles.size(), 1),
+                   Kernel{on_q.data() + skipped * width, on_k.data() + skipped * width, on_v.data() + skipped * width,
+                          y, lse, tiles.data(), 1, 1, 0.125f});
+    stream.wait();
+  };
+  run({0, before, before + tokens}, 0, on_y.data(), on_lse.data());
+  run({0, tokens}, before, on_alone.data(), on_alone_lse.data());
+  const auto packed = on_y.download(stream), alone = on_alone.download(stream);
+  Outcome outcome;
+  for (std::size_t i = 0; i < alone.size(); ++i)
+    outcome.compare(alone[i].bits, packed[i + size_of(before, width)].bits, 0);
+  return outcome;
+}
+
 inline KernelCases attention_cases() {
   const Pack mixed{{0, 1, 71, 76, 206}, 2, 1}, ones{{0, 1, 2, 3, 4, 5, 6, 7}, 4, 2}, one_row{{0, 1}, 1, 1};
   const Pack even{{0, 128}, 3, 3, 4}, empty{{0, 0, 33, 33}, 2, 2};
@@ -85,6 +110,7 @@ inline KernelCases attention_cases() {
       {"attention: width 64, documents of 1, 70, 5 and 130",
        [=](device::Stream& s) { return attention_forward<64>(s, mixed); }},
       {"attention: width 64, documents of length 1", [=](device::Stream& s) { return attention_forward<64>(s, ones); }},
+      {"attention: a document has the same bits alone and in a pack", attention_alone_and_packed},
       {"attention: width 64, one row", [=](device::Stream& s) { return attention_forward<64>(s, one_row); }},
       {"attention: width 64, two whole tiles, sharp",
        [=](device::Stream& s) { return attention_forward<64>(s, even); }},
