@@ -4,11 +4,13 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "recipe.hpp"
 #include "temper/core/plan.hpp"
 #include "temper/model/batch.hpp"
+#include "temper/model/score_labels.hpp"
 #include "temper/objective/objective.hpp"
 
 namespace temper_cli {
@@ -30,6 +32,8 @@ class Engine {
   virtual temper::Plan plan(const Shapes& shapes) = 0;
   virtual void start(const temper::Plan& plan) = 0;
 
+  // What of a micro-batch the mean over a step is taken of: supervised tokens, pairs.
+  virtual Index counted(const temper::HostBatch& batch) const = 0;
   virtual void begin_step(temper::Step number, double denominator) = 0;
   virtual temper::Loss forward_backward(const temper::HostBatch& batch) = 0;
   virtual double clip_gradients(double largest) = 0;
@@ -44,11 +48,14 @@ class Engine {
   virtual void load_state(const std::filesystem::path& folder) = 0;
 };
 
-std::unique_ptr<Engine> open_engine(const Recipe& recipe);
-std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe);
-std::unique_ptr<Engine> open_dora_engine(const Recipe& recipe);
-std::unique_ptr<Engine> open_prompt_engine(const Recipe& recipe);
-std::unique_ptr<Engine> open_full_engine(const Recipe& recipe);
+// The labels of a score head, where the task is about scores.
+using Labels = std::optional<temper::ScoreLabels>;
+
+std::unique_ptr<Engine> open_engine(const Recipe& recipe, const Labels& labels);
+std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe, const Labels& labels);
+std::unique_ptr<Engine> open_dora_engine(const Recipe& recipe, const Labels& labels);
+std::unique_ptr<Engine> open_prompt_engine(const Recipe& recipe, const Labels& labels);
+std::unique_ptr<Engine> open_full_engine(const Recipe& recipe, const Labels& labels);
 
 // Where the recipe goes on from an adapter: takes from its configuration what the recipe does not say, and refuses what
 // disagrees.

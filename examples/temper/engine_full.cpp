@@ -3,8 +3,8 @@
 
 namespace temper_cli {
 
-std::unique_ptr<Engine> open_full_engine(const Recipe& recipe) {
-  return std::make_unique<EngineOf<temper::Full>>(recipe, temper::Full{});
+std::unique_ptr<Engine> open_full_engine(const Recipe& recipe, const Labels& labels) {
+  return std::make_unique<EngineOf<temper::Full>>(recipe, temper::Full{}, labels);
 }
 
 }  // namespace temper_cli

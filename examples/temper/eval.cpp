@@ -2,6 +2,7 @@
 // 'temper eval': the validation loss of a recipe's model as it is, or of what a run has trained.
 #include <cmath>
 
+#include "class_report.hpp"
 #include "commands.hpp"
 #include "metrics.hpp"
 #include "training.hpp"
@@ -53,11 +54,19 @@ int evaluate(const EvalOptions& options) {
   if (trained.checkpoint) engine.load_state(*trained.checkpoint);
   const Evaluation evaluation = evaluate_rows(engine, *prepared.data);
   if (options.json) {
-    print_line(temper::to_text(to_json(evaluation)));
+    Json result = to_json(evaluation);
+    if (!evaluation.sums.classes.empty()) result.update(class_report(evaluation.sums.classes, *prepared.labels));
+    print_line(temper::to_text(result));
+  } else if (prepared.labels) {
+    const bool predicts = evaluation.sums.predicts == temper::Predicts::yes;
+    print_line(fmt::format("loss {:.6f}{} over {} rows", evaluation.loss(),
+                           predicts ? fmt::format(", accuracy {:.4f},", evaluation.sums.accuracy()) : "",
+                           evaluation.rows));
+    if (!evaluation.sums.classes.empty()) print_line(class_text(evaluation.sums.classes, *prepared.labels));
   } else {
     print_line(fmt::format("loss {:.6f}, perplexity {:.4f}, accuracy {:.4f}, over {} tokens of {} rows",
-                           evaluation.loss, std::exp(evaluation.loss), evaluation.accuracy, evaluation.supervised,
-                           evaluation.rows));
+                           evaluation.loss(), std::exp(evaluation.loss()), evaluation.sums.accuracy(),
+                           evaluation.supervised, evaluation.rows));
   }
   return done;
 }

@@ -6,7 +6,9 @@
 #include <array>
 #include <cmath>
 #include <ctime>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 namespace temper_cli {
 
@@ -43,6 +45,14 @@ std::string rate_text(double per_second) {
   if (per_second < 10000) return fmt::format("{:.0f}", per_second);
   if (per_second < 1e6) return fmt::format("{:.1f}k", per_second / 1e3);
   return fmt::format("{:.2f}M", per_second / 1e6);
+}
+
+std::string near_paths(std::string text) {
+  std::error_code failed;
+  const std::string here = std::filesystem::current_path(failed).string() + "/";
+  if (failed || here.size() < 3) return text;
+  for (std::size_t at = 0; (at = text.find(here, at)) != std::string::npos;) text.erase(at, here.size());
+  return text;
 }
 
 std::string now_text() {

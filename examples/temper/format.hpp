@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Numbers as people read them.
+// Numbers and paths as people read them.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -11,5 +11,8 @@ std::string count_text(std::int64_t count);  // 1,234,567
 std::string duration_text(double seconds);   // 1m 05s
 std::string rate_text(double per_second);    // 12.3k
 std::string now_text();                      // 2026-11-22T03:34:45Z
+
+// Paths below the working directory as a person would write them, wherever they stand in the text.
+std::string near_paths(std::string text);
 
 }  // namespace temper_cli

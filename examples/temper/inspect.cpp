@@ -45,6 +45,7 @@ void add_folder(Found& found, const fs::path& folder) {
   if (!found.about.contains("kind")) found.about["kind"] = adapter ? "adapter" : "model";
   if (adapter) {
     found.about["adapter_config"] = temper::read_json(folder / "adapter_config.json");
+    if (there(folder / "config.json")) found.about["config"] = temper::read_json(folder / "config.json");
     add_file(found, folder / "adapter_model.safetensors");
     return;
   }

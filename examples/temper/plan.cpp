@@ -50,11 +50,11 @@ int plan(const RecipeOptions& options) {
   print_line(coloured(screen, "1", "run"));
   print_line(fmt::format("  parameters   {}, {} trained", count_text(engine.all_parameters()),
                          count_text(engine.trained_parameters())));
-  print_line(
-      fmt::format("  rows         {}{}", count_text(std::ssize(prepared.data->train().rows)),
-                  prepared.data->validation().rows.empty()
-                      ? ""
-                      : fmt::format(", {} for validation", count_text(std::ssize(prepared.data->validation().rows)))));
+  print_line(fmt::format(
+      "  rows         {}{}", count_text(static_cast<Index>(prepared.data->train().size())),
+      prepared.data->validation().size() == 0
+          ? ""
+          : fmt::format(", {} for validation", count_text(static_cast<Index>(prepared.data->validation().size())))));
   print_line(fmt::format("  steps        {}", count_text(steps)));
   print_line(fmt::format("  tokens       {}", count_text(prepared.data->tokens())));
   print_line(fmt::format("  a step       about {}", duration_text(seconds)));

@@ -3,23 +3,53 @@
 #include <algorithm>
 #include <cmath>
 
+#include "storage_settings.hpp"
+#include "teacher.hpp"
+#include "temper/data/pad_token.hpp"
 #include "temper/optimizer/schedule.hpp"
 #include "training.hpp"
 
 namespace temper_cli {
+namespace {
+
+// What the scores of a classification or of a reward are called.
+Labels labels_of(const Recipe& recipe, const RunData& data) {
+  const temper::Config config = temper::open_config(recipe.path("model"));
+  temper::ScoreLabels labels;
+  labels.pad_token = temper::padding_token(config.json, data.tokenizer(), config.vocabulary);
+  const temper::LabelSet& set = data.train().labels;
+  if (recipe.is("task", "reward") || set.problem() == temper::Problem::regression) return labels;
+  labels.problem = set.problem();
+  labels.names = set.names();
+  const Index least = labels.problem == temper::Problem::single_label ? 2 : 1;
+  temper::require(labels.outputs() >= least, temper::Fault::data, "head.classes",
+                  "the training rows have {} different labels; expected at least {}, to tell them apart",
+                  labels.outputs(), least);
+  return labels;
+}
+
+}  // namespace
 
 Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& reporter) {
   settle_adapter(recipe);
   require_model_folder(recipe.path("model"));
-  std::unique_ptr<Engine> engine = open_engine(recipe);
-  auto data = std::make_unique<RunData>(recipe, date, DataChecks::on);
+  settle_storage(recipe);
+  // How many scores a head has is known by the rows; else the model is looked at first, since that is quick.
+  const bool scored = recipe.is("task", "classification") || recipe.is("task", "reward");
+  std::unique_ptr<RunData> data;
+  if (scored) data = std::make_unique<RunData>(recipe, date, DataChecks::on);
+  Labels labels = scored ? labels_of(recipe, *data) : std::nullopt;
+  std::unique_ptr<Engine> engine = open_engine(recipe, labels);
+  if (!data) data = std::make_unique<RunData>(recipe, date, DataChecks::on);
   data->report(reporter);
   temper::require(
       data->tokenizer().vocabulary() <= engine->config().vocabulary, temper::Fault::data, "model.vocabulary",
       "{}: tokenizer.json has ids up to {} but vocab_size of config.json is {}; expected every id below it",
       temper::shown_path(recipe.path("model")), data->tokenizer().vocabulary() - 1, engine->config().vocabulary);
+  if (recipe.is("task", "distillation"))
+    require_same_tokens(data->tokenizer(), temper::Tokenizer::open(recipe.path("teacher")), recipe.path("teacher"));
   temper::Plan plan = engine->plan({data->training_shapes(), data->validation_shapes()});
-  return {std::move(recipe), date, std::move(data), std::move(engine), std::move(plan)};
+  return {std::move(recipe), date, std::move(data), std::move(labels), std::move(engine), std::move(plan)};
 }
 
 std::function<double(temper::Step)> schedule_of(const Recipe& recipe, Index steps) {
@@ -38,28 +68,36 @@ std::function<double(temper::Step)> schedule_of(const Recipe& recipe, Index step
 }
 
 Evaluation evaluate_rows(Engine& engine, const RunData& data) {
-  temper::Loss loss;
   Evaluation result;
   const temper::EpochPlan plan = data.validation_plan();
   for (Index step = 0; step < plan.steps(); ++step) {
     for (const temper::MicroBatch& batch : plan.step(step)) {
-      loss += engine.evaluate(batch.host());
+      result.sums += engine.evaluate(batch.host());
       result.tokens += std::ssize(batch.tokens);
       result.supervised += batch.supervised_tokens();
       result.rows += std::ssize(batch.rows);
     }
   }
-  result.loss = loss.cross_entropy / loss.count;
-  result.accuracy = loss.accuracy();
   return result;
 }
 
+void add_metrics(Json& line, std::string_view stage, const temper::Loss& loss) {
+  const auto add = [&](std::string_view name, double mean) {
+    line[fmt::format("{}/{}", stage, name)] = temper::number_to_json(mean);
+  };
+  if (loss.predicts == temper::Predicts::yes) add("accuracy", loss.accuracy());
+  if (!loss.classes.empty()) add("macro_f1", loss.classes.macro_f1());
+  for (const temper::Metric& metric : loss.metrics)
+    if (!metric.name.empty()) add(metric.name, metric.sum / loss.count);
+}
+
 Json to_json(const Evaluation& e) {
-  return {{"validation/loss", temper::number_to_json(e.loss)},
-          {"validation/tokens", e.tokens},
-          {"validation/supervised_tokens", e.supervised},
-          {"validation/samples", e.rows},
-          {"validation/accuracy", temper::number_to_json(e.accuracy)}};
+  Json line{{"validation/loss", temper::number_to_json(e.loss())},
+            {"validation/tokens", e.tokens},
+            {"validation/supervised_tokens", e.supervised},
+            {"validation/samples", e.rows}};
+  add_metrics(line, "validation", e.sums);
+  return line;
 }
 
 Json to_json(const temper::Plan& plan) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "format.hpp"
+
 namespace temper_cli {
 namespace {
 
@@ -70,7 +72,8 @@ std::string PreviewRows::labelled_text(const Tokens& tokens, const Labels& label
 template <class AnyRow>
 std::string PreviewRows::title(const AnyRow& row, const std::string& what, const Screen& screen) const {
   return coloured(screen, "1;36",
-                  fmt::format("row {} ({}): {}{}", row.number, rows_.place(row), what, row.truncated ? ", cut" : "")) +
+                  fmt::format("row {} ({}): {}{}", row.number, near_paths(rows_.place(row)), what,
+                              row.truncated ? ", cut" : "")) +
          "\n";
 }
 

@@ -203,7 +203,9 @@ class RecipeReader {
     }
     const std::string near = nearest_key(section, name, task_);
     std::string sentence = "unknown key";
-    if (!section.empty() && !is_section(section)) {
+    if (is_section(path)) {
+      sentence = fmt::format("is a section; expected one of its keys: {}", keys_of(path));
+    } else if (!section.empty() && !is_section(section)) {
       const std::string meant = nearest_key("", section, task_);
       sentence = fmt::format("unknown section '{}'", temper::printable(section, 60));
       if (is_section(meant)) sentence += fmt::format("; did you mean '{}'?", meant);
@@ -263,6 +265,7 @@ class RecipeReader {
   void settle_rates() {
     if (!recipe_.has("training.learning_rate"))
       recipe_.settle("training.learning_rate", recipe_.is("adapter.method", "full") ? 5e-6 : 1e-4);
+    if (recipe_.is("adapter.method", "qlora")) recipe_.settle("quantization.type", "nf4");
     if (recipe_.is("device", "auto")) recipe_.settle("device", "cpu");
   }
 

@@ -56,6 +56,10 @@ class Checks {
     if (recipe_.has("training.learning_rate") &&
         recipe_.number("training.min_learning_rate") > recipe_.number("training.learning_rate"))
       complain("training.min_learning_rate", "is above training.learning_rate; expected at most that");
+    if (recipe_.is("task", "dpo") && recipe_.number("objective.label_smoothing") > 0 &&
+        !recipe_.is("objective.loss", "sigmoid") && !recipe_.is("objective.loss", "simpo"))
+      complain("objective.label_smoothing", fmt::format("has no meaning with loss {}; expected 0, or sigmoid or simpo",
+                                                        recipe_.text("objective.loss")));
     if (recipe_.is("task", "distillation") && !recipe_.has("teacher"))
       complain("teacher", "is missing; expected the path of the teacher's folder");
   }

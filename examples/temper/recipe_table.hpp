@@ -50,13 +50,13 @@ struct Key {
 inline constexpr std::string_view sft = "sft pretrain", pairs = "dpo", roll = "ppo";
 
 inline constexpr std::array keys = {
-    Key{"task", Kind::word, required, any_value, "sft pretrain", "dpo reward ppo classification distillation", "",
+    Key{"task", Kind::word, required, any_value, "sft pretrain dpo reward classification distillation", "ppo", "",
         "what is optimised; sft takes text rows too"},
     Key{"model", Kind::path, required, any_value, "", "", "", "the Hugging Face folder of the model that is trained"},
     Key{"teacher", Kind::path, "null", any_value, "", "", "", "distillation: the model that is imitated"},
     Key{"reward_model", Kind::path, "null", any_value, "", "", "", "ppo: the model that scores answers"},
 
-    Key{"adapter.method", Kind::word, "\"lora\"", any_value, "lora dora prompt full", "qlora", "",
+    Key{"adapter.method", Kind::word, "\"lora\"", any_value, "lora qlora dora prompt full", "", "",
         "what is trained: low-rank adapters, with magnitudes or without, states before the text, or the whole model"},
     Key{"adapter.rank", Kind::integer, "16", one_or_more, "", "", "", "rank of the update"},
     Key{"adapter.alpha", Kind::number, "32", above_zero, "", "", "", "scale: the update counts alpha / rank"},
@@ -71,7 +71,7 @@ inline constexpr std::array keys = {
     Key{"adapter.from", Kind::path, "null", any_value, "", "", "", "a PEFT adapter folder to go on training"},
     Key{"adapter.virtual_tokens", Kind::integer, "20", one_or_more, "", "", "", "prompt tuning: tokens put in front"},
 
-    Key{"quantization.type", Kind::word, "\"none\"", any_value, "none", "nf4 fp4 int8", "",
+    Key{"quantization.type", Kind::word, "\"none\"", any_value, "none nf4 fp4 int8", "", "",
         "how frozen weights are held"},
     Key{"quantization.double_quant", Kind::boolean, "true", any_value, "", "", "", "quantize the scales too"},
     Key{"quantization.skip", Kind::texts, "[]", any_value, "", "", "", "layers that are left alone"},
@@ -79,10 +79,12 @@ inline constexpr std::array keys = {
     Key{"data.train", Kind::paths, required, any_value, "", "", "", "rows to train on: a path or a list of paths"},
     Key{"data.validation", Kind::validation, "null", any_value, "", "", "",
         "rows to evaluate on: a path, a list, or a fraction of train such as 0.1"},
-    Key{"data.format", Kind::word, "\"auto\"", any_value, "auto text instruction chat alpaca sharegpt",
-        "preference classification", "", "what a row is; auto looks at the fields"},
+    Key{"data.format", Kind::word, "\"auto\"", any_value,
+        "auto text instruction chat alpaca sharegpt preference classification", "", "",
+        "what a row is; auto looks at the fields"},
     Key{"data.columns", Kind::columns, "{}", any_value, "", "", "", "our field -> the file's column"},
-    Key{"data.max_length", Kind::integer, "2048", one_or_more, "", "", "", "tokens of a row; longer rows are cut"},
+    Key{"data.max_length", Kind::integer, "2048", Range{2, 2147483647, "2 or more"}, "", "", "",
+        "tokens of a row; longer rows are cut"},
     Key{"data.packing", Kind::boolean, "true", any_value, "", "", "", "put rows together up to max_length tokens"},
     Key{"data.shuffle", Kind::boolean, "true", any_value, "", "", "", "draw each epoch's order from the seed"},
     Key{"data.max_samples", Kind::integer, "null", one_or_more, "", "", "", "use only this many rows"},
@@ -117,7 +119,7 @@ inline constexpr std::array keys = {
     Key{"training.max_grad_norm", Kind::number, "1.0", zero_or_more, "", "", "",
         "longer gradients are shortened to this norm; null or 0: never"},
     Key{"training.seed", Kind::integer, "42", seed_range, "", "", "", "order, dropout and first values depend on it"},
-    Key{"training.recompute", Kind::word, "\"none\"", any_value, "none", "blocks", "",
+    Key{"training.recompute", Kind::word, "\"none\"", any_value, "none blocks", "", "",
         "compute again what backward needs"},
     Key{"training.precision", Kind::word, "\"fp32\"", any_value, "fp32", "bf16", "", "arithmetic of a step"},
 

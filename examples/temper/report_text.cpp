@@ -3,8 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <system_error>
+#include <string_view>
 
 #include "format.hpp"
 #include "temper/io/printable.hpp"
@@ -16,18 +15,9 @@ using temper::DataReport;
 using temper::Finding;
 using temper::Severity;
 
-// Paths below the working directory as a person would write them.
-std::string near_paths(std::string text) {
-  std::error_code failed;
-  const std::string here = std::filesystem::current_path(failed).string() + "/";
-  if (failed || here.size() < 3) return text;
-  for (std::size_t at = 0; (at = text.find(here, at)) != std::string::npos;) text.erase(at, here.size());
-  return text;
-}
-
-// Lines of at most 'width' columns, broken at spaces; each begins with 'margin' spaces.
-std::string wrapped(const std::string& text, int width, int margin) {
-  const auto room = static_cast<std::size_t>(std::max(width - margin, 20));
+// Lines of at most the screen's columns, broken at spaces; each begins with 'margin' spaces and is coloured by itself.
+std::string wrapped(const std::string& text, const Screen& screen, int margin, std::string_view colour) {
+  const auto room = static_cast<std::size_t>(std::max(screen.width - margin, 20));
   std::string result;
   for (std::size_t begin = 0; begin < text.size();) {
     std::size_t end = text.size();
@@ -35,7 +25,8 @@ std::string wrapped(const std::string& text, int width, int margin) {
       end = text.rfind(' ', begin + room);
       if (end == std::string::npos || end <= begin) end = std::min(text.find(' ', begin), text.size());
     }
-    result += std::string(static_cast<std::size_t>(margin), ' ') + text.substr(begin, end - begin) + "\n";
+    result += std::string(static_cast<std::size_t>(margin), ' ') +
+              coloured(screen, colour, std::string_view(text).substr(begin, end - begin)) + "\n";
     begin = end + 1;
   }
   return result;
@@ -43,28 +34,34 @@ std::string wrapped(const std::string& text, int width, int margin) {
 
 // What does not fit is left out at the beginning, where paths are alike.
 std::string tail(const std::string& text, std::size_t columns) {
-  return text.size() <= columns ? text : "..." + text.substr(text.size() - columns + 3);
+  if (text.size() <= columns) return text;
+  std::size_t begin = text.size() - columns + 3;
+  while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xc0u) == 0x80u) ++begin;  // a whole letter
+  return "..." + text.substr(begin);
 }
 
 std::string files_text(const DataReport& report, const Screen& screen) {
+  const int name = std::clamp(screen.width - 65, 12, 60);  // what the other columns leave
   std::string text = coloured(screen, "1",
-                              fmt::format("{:<52}{:>9}{:>13}{:>13}{:>7}{:>9}", "files", "rows", "tokens", "learned",
-                                          "cut", "dropped")) +
+                              fmt::format("{:<{}}{:>9}{:>13}{:>13}{:>7}{:>9}", "files", name + 14, "rows", "tokens",
+                                          "learned", "cut", "dropped")) +
                      "\n";
   for (const temper::FileCount& file : report.files)
-    text += fmt::format("  {:<11} {:<38}{:>9}{:>13}{:>13}{:>7}{:>9}\n",
-                        file.side == temper::Side::training ? "training" : "validation",
-                        tail(near_paths(file.file), 37), count_text(file.rows), count_text(file.tokens),
-                        count_text(file.learned), count_text(file.cut), count_text(file.dropped));
+    text += fmt::format(
+        "  {:<11} {:<{}}{:>9}{:>13}{:>13}{:>7}{:>9}\n", file.side == temper::Side::training ? "training" : "validation",
+        tail(near_paths(file.file), static_cast<std::size_t>(name - 1)), name, count_text(file.rows),
+        count_text(file.tokens), count_text(file.learned), count_text(file.cut), count_text(file.dropped));
   return text;
 }
 
 std::string lengths_text(const DataReport& report, const Screen& screen) {
   const temper::LengthReport& lengths = report.lengths;
   std::string text = coloured(screen, "1", "lengths of training rows, in tokens") + "\n";
-  text += fmt::format("  shortest {}, median {}, mean {:.1f}, 90 % {}, 95 % {}, 99 % {}, longest {}\n",
-                      count_text(lengths.shortest), count_text(lengths.median), lengths.mean, count_text(lengths.p90),
-                      count_text(lengths.p95), count_text(lengths.p99), count_text(lengths.longest));
+  text += wrapped(
+      fmt::format("shortest {}, median {}, mean {:.1f}, 90 % {}, 95 % {}, 99 % {}, longest {}",
+                  count_text(lengths.shortest), count_text(lengths.median), lengths.mean, count_text(lengths.p90),
+                  count_text(lengths.p95), count_text(lengths.p99), count_text(lengths.longest)),
+      screen, 2, "");
   temper::Index most = 1;
   for (const temper::LengthBar& bar : lengths.histogram) most = std::max(most, bar.rows);
   const int cells = std::clamp(screen.width - 50, 10, 50);
@@ -77,11 +74,12 @@ std::string lengths_text(const DataReport& report, const Screen& screen) {
                                  fmt::format("{:<{}}", std::string(static_cast<std::size_t>(full), '#'), cells)),
                         count_text(bar.rows), is_limit ? "  max_length" : "");
   }
-  text += fmt::format("  max_length {} cuts {} of {} rows ({:.1f} %)", count_text(lengths.max_length),
-                      count_text(lengths.cut), count_text(lengths.rows), temper::percent(lengths.cut, lengths.rows));
+  std::string cut =
+      fmt::format("max_length {} cuts {} of {} rows ({:.1f} %)", count_text(lengths.max_length),
+                  count_text(lengths.cut), count_text(lengths.rows), temper::percent(lengths.cut, lengths.rows));
   if (lengths.advised > lengths.max_length)
-    text += fmt::format("; {} would cut fewer than 1 %", count_text(lengths.advised));
-  return text + "\n";
+    cut += fmt::format("; {} would cut fewer than 1 %", count_text(lengths.advised));
+  return text + wrapped(cut, screen, 2, "");
 }
 
 std::string classes_text(const DataReport& report, const Screen& screen) {
@@ -96,10 +94,11 @@ std::string classes_text(const DataReport& report, const Screen& screen) {
 
 std::string pairs_text(const temper::PairReport& pairs, const Screen& screen) {
   return coloured(screen, "1", "pairs") + "\n" +
-         fmt::format(
-             "  chosen: {:.1f} learned tokens in the mean, longer in {} pairs; rejected: {:.1f}, longer in {}\n",
-             pairs.chosen_mean, count_text(pairs.chosen_longer), pairs.rejected_mean,
-             count_text(pairs.rejected_longer));
+         wrapped(fmt::format(
+                     "chosen: {:.1f} learned tokens in the mean, longer in {} pairs; rejected: {:.1f}, longer in {}",
+                     pairs.chosen_mean, count_text(pairs.chosen_longer), pairs.rejected_mean,
+                     count_text(pairs.rejected_longer)),
+                 screen, 2, "");
 }
 
 std::string places_text(const Finding& finding) {
@@ -124,8 +123,8 @@ std::string findings_text(const DataReport& report, const Screen& screen) {
     const bool grave = finding.severity == Severity::warning;
     text += fmt::format("  {} {}\n", coloured(screen, grave ? "1;33" : "1;36", grave ? "warning" : "note   "),
                         coloured(screen, "1", finding.code));
-    text += wrapped(finding.sentence, screen.width, 10);
-    if (!finding.places.empty()) text += coloured(screen, "2", wrapped(places_text(finding), screen.width, 10));
+    text += wrapped(finding.sentence, screen, 10, "");
+    if (!finding.places.empty()) text += wrapped(places_text(finding), screen, 10, "2");
   }
   return text;
 }

@@ -101,7 +101,7 @@ temper::DatasetPair RunData::load(DataChecks checks) {
 
 // Walks over every step of the run once: their number, their tokens, and the shapes that a plan must try.
 void RunData::survey(const Recipe& recipe) {
-  if (rows_.train.rows.empty()) return;
+  if (rows_.train.size() == 0) return;
   const Index limit =
       recipe.has("training.max_steps") ? recipe.integer("training.max_steps") : std::numeric_limits<Index>::max();
   const Index epochs =
@@ -148,28 +148,15 @@ std::vector<Index> order_of(const temper::EpochPlan& plan) {
 }  // namespace
 
 std::vector<Index> RunData::training_order() const {
-  if (!rows_.train.rows.empty()) return order_of(temper::BatchPlan(rows_.train, batches_).epoch(0));
-  return unpacked_order(rows_.train, batches_.shuffle);
+  return order_of(temper::BatchPlan(rows_.train, batches_).epoch(0));
 }
 std::vector<Index> RunData::validation_order() const {
-  if (!rows_.validation.rows.empty()) return order_of(validation_plan());
-  return unpacked_order(rows_.validation, temper::Shuffle::off);
-}
-
-// Pairs and classifications are not packed.
-std::vector<Index> RunData::unpacked_order(const temper::Dataset& rows, temper::Shuffle shuffle) const {
-  const auto count = static_cast<Index>(rows.size());
-  const temper::RowOrder order(
-      shuffle == temper::Shuffle::on ? temper::RowOrder::Kind::shuffled : temper::RowOrder::Kind::as_filed, count,
-      batches_.seed, 0);
-  std::vector<Index> rows_in_order;
-  for (Index i = 0; i < count; ++i) rows_in_order.push_back(order[i]);
-  return rows_in_order;
+  return rows_.validation.size() == 0 ? std::vector<Index>{} : order_of(validation_plan());
 }
 
 std::vector<temper::BatchShape> RunData::validation_shapes() const {
   std::vector<temper::BatchShape> largest;
-  if (rows_.validation.rows.empty()) return largest;
+  if (rows_.validation.size() == 0) return largest;
   const temper::EpochPlan plan = validation_plan();
   for (Index s = 0; s < plan.steps(); ++s)
     for (const temper::BatchShape& shape : plan.shapes(s)) keep_if_large(largest, shape);
@@ -179,13 +166,14 @@ std::vector<temper::BatchShape> RunData::validation_shapes() const {
 void RunData::report(Reporter& reporter) const {
   const bool automatic = settings_.format == temper::RowFormat::automatic;
   reporter.say(
-      fmt::format("{} training rows{}{}", rows_.train.size(),
+      fmt::format("{} training {}{}{}", rows_.train.size(), rows_.train.size() == 1 ? "row" : "rows",
                   rows_.validation.size() == 0 ? "" : fmt::format(", {} for validation", rows_.validation.size()),
                   automatic ? fmt::format(", format {}", temper::name_of(rows_.train.format)) : ""));
   for (const temper::Dataset* dataset : {&rows_.train, &rows_.validation}) {
     if (dataset->truncated > 0)
-      reporter.warn(
-          fmt::format("{} rows were longer than max_length {} and were cut", dataset->truncated, settings_.max_length));
+      reporter.warn(fmt::format("{} {} {} longer than max_length {} and cut", dataset->truncated,
+                                dataset == &rows_.train ? "training" : "validation",
+                                dataset->truncated == 1 ? "row was" : "rows were", settings_.max_length));
     for (const std::string& place : dataset->dropped)
       reporter.warn(fmt::format("{}: dropped: nothing of this row is learned", place));
   }

@@ -47,7 +47,6 @@ class RunData {
  private:
   temper::DatasetPair load(DataChecks checks);
   void survey(const Recipe& recipe);
-  std::vector<Index> unpacked_order(const temper::Dataset& rows, temper::Shuffle shuffle) const;
 
   temper::Tokenizer tokenizer_;
   temper::DataSettings settings_;

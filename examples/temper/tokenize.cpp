@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "temper/data/tokenizer.hpp"
+#include "temper/data/utf8.hpp"
 
 namespace temper_cli {
 namespace {
@@ -31,7 +32,13 @@ TokenizeResult tokenize_lines(const std::filesystem::path& tokenizer_folder, con
   const std::string text = temper::read_file(file, std::size_t{1} << 40);
   const std::vector<std::string_view> lines = lines_of(text);
   TokenizeResult result;
-  for (const std::string_view line : lines) result.bytes += line.size();
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::size_t bad = temper::invalid_utf8(lines[i]);
+    temper::require(bad == lines[i].size(), temper::Fault::data, "rows.utf8",
+                    "{}:{}: byte {} of the line is not valid UTF-8; expected UTF-8; convert the file",
+                    temper::shown_path(file), i + 1, bad + 1);
+    result.bytes += lines[i].size();
+  }
   if (threads == 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 
   // Runs of lines are taken from a counter; the sums do not depend on who takes them.

@@ -66,35 +66,37 @@ ExitCode TrainingLoop::steps() {
 
 void TrainingLoop::step(Index number) {
   const std::vector<temper::MicroBatch> batches = prepared_.data->step(number);
-  Index tokens = 0, supervised = 0, samples = 0;
+  Index tokens = 0, supervised = 0, samples = 0, counted = 0;
   for (const temper::MicroBatch& batch : batches) {
     tokens += std::ssize(batch.tokens);
     supervised += batch.supervised_tokens();
     samples += std::ssize(batch.rows);
+    counted += prepared_.engine->counted(batch.host());
   }
   Engine& engine = *prepared_.engine;
   const double rate = rate_(number);
   temper::Loss loss;
   double norm = std::nan("");
   const auto line = [&] {
-    return Json{{"step", number + 1},
-                {"training/loss", temper::number_to_json(loss.mean())},
-                {"training/learning_rate", rate},
-                {"training/grad_norm", temper::number_to_json(norm)},
-                {"training/tokens", tokens},
-                {"training/supervised_tokens", supervised},
-                {"training/samples", samples},
-                {"training/accuracy", temper::number_to_json(loss.accuracy())}};
+    Json written{{"step", number + 1},
+                 {"training/loss", temper::number_to_json(loss.mean())},
+                 {"training/learning_rate", rate},
+                 {"training/grad_norm", temper::number_to_json(norm)},
+                 {"training/tokens", tokens},
+                 {"training/supervised_tokens", supervised},
+                 {"training/samples", samples}};
+    add_metrics(written, "training", loss);
+    return written;
   };
   try {
-    engine.begin_step(number, static_cast<double>(supervised));
+    engine.begin_step(number, static_cast<double>(counted));
     for (const temper::MicroBatch& batch : batches) loss += engine.forward_backward(batch.host());
     const bool clips = prepared_.recipe.has("training.max_grad_norm");
     norm = engine.clip_gradients(clips ? prepared_.recipe.number("training.max_grad_norm") : 0);
     engine.update(rate);
   } catch (const temper::Error& error) {
     if (error.fault() != temper::Fault::numeric) throw;
-    if (loss.count < static_cast<double>(supervised)) loss.sum = std::nan("");  // a micro-batch had none
+    if (loss.count < static_cast<double>(counted)) loss.sum = std::nan("");  // a micro-batch had none
     Json failed = line();
     failed["time"] = seconds();
     metrics_->write(failed);
@@ -138,14 +140,14 @@ bool TrainingLoop::evaluate() {
   Json line{{"step", progress_.step}};
   line.update(to_json(evaluation));
   metrics_->write(line);
-  reporter_.say(fmt::format("step {}: validation loss {:.4f}", progress_.step, evaluation.loss));
-  run_.manifest()["validation_loss"] = evaluation.loss;
+  reporter_.say(fmt::format("step {}: validation loss {:.4f}", progress_.step, evaluation.loss()));
+  run_.manifest()["validation_loss"] = evaluation.loss();
 
   const double before = progress_.lowest_loss.value_or(HUGE_VAL);
-  const bool gained = before - evaluation.loss > recipe.number("evaluation.early_stopping_threshold");
+  const bool gained = before - evaluation.loss() > recipe.number("evaluation.early_stopping_threshold");
   progress_.evaluations_without_gain = gained ? 0 : progress_.evaluations_without_gain + 1;
-  const bool best = evaluation.loss < before;
-  if (best) progress_.lowest_loss = evaluation.loss, progress_.lowest_step = progress_.step;
+  const bool best = evaluation.loss() < before;
+  if (best) progress_.lowest_loss = evaluation.loss(), progress_.lowest_step = progress_.step;
   if (recipe.has("evaluation.early_stopping_patience") &&
       progress_.evaluations_without_gain >= recipe.integer("evaluation.early_stopping_patience") &&
       progress_.step < prepared_.data->steps()) {

@@ -19,6 +19,7 @@ struct Prepared {
   Recipe recipe;
   temper::templates::Date date;
   std::unique_ptr<RunData> data;
+  Labels labels;
   std::unique_ptr<Engine> engine;
   temper::Plan plan;
 };
@@ -27,9 +28,14 @@ Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& r
 // The learning rate of optimizer step k, counted from 0.
 std::function<double(temper::Step)> schedule_of(const Recipe& recipe, Index steps);
 
+// What the objective tells beside the loss, as means: '"training/accuracy": x' and its own.
+void add_metrics(Json& line, std::string_view stage, const temper::Loss& loss);
+
 struct Evaluation {
-  double loss = 0, accuracy = 0;
+  temper::Loss sums;
   Index tokens = 0, supervised = 0, rows = 0;
+
+  double loss() const { return sums.plain / sums.count; }
 };
 Evaluation evaluate_rows(Engine& engine, const RunData& data);
 Json to_json(const Evaluation& evaluation);

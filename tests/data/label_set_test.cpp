@@ -50,6 +50,17 @@ TEST_CASE("label set: names are sorted as text, integers as numbers") {
   CHECK(integers.shown({0}, 0) == -1);
 }
 
+TEST_CASE("label set: rows that name no class at all are refused") {
+  CHECK(refused("[[], []]").find("a.csv:1: no row has a label") != std::string::npos);
+}
+
+TEST_CASE("label set: of cells that should be numbers the one that is none is named") {
+  for (const char* cells : {R"(["1.5", "nan", "2"])", R"(["1.5", "", "2"])"}) {
+    std::vector<LabelValue> labels = labels_of(cells, true);
+    CHECK_THROWS_WITH_AS(set_of(labels, Problem::regression), doctest::Contains("a.csv:2: the label is '"), Error);
+  }
+}
+
 TEST_CASE("label set: lists are several labels, fractions are values") {
   auto lists = labels_of(R"([["b", "a"], [], ["a", "a", "c"]])");
   const LabelSet several = set_of(lists);

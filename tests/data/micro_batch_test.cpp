@@ -10,12 +10,11 @@ using namespace temper;
 TEST_CASE("micro batch: a label of a token becomes a target one position earlier") {
   MicroBatch batch;
   batch.add(std::vector<TokenId>{5, 6, 7}, std::vector<std::uint8_t>{0, 0, 1});
-  batch.add(std::vector<TokenId>{8, 9}, std::vector<std::uint8_t>{0, 1}, 3);
+  batch.add(std::vector<TokenId>{8, 9}, std::vector<std::uint8_t>{0, 1});
   CHECK(batch.tokens == std::vector<TokenId>{5, 6, 7, 8, 9});
   CHECK(batch.targets == std::vector<TokenId>{6, 7, 0, 9, 0});
   CHECK(batch.supervised == std::vector<std::uint8_t>{0, 1, 0, 1, 0});
   CHECK(batch.document_starts == std::vector<Index>{0, 3, 5});
-  CHECK(batch.rows == std::vector<Index>{0, 3});
   CHECK(batch.supervised_tokens() == 2);
   const BatchShape expected{.tokens = 5, .documents = 2, .supervised = 2, .longest = 3};
   CHECK(shape_of(batch.host()) == expected);

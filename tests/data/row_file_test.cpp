@@ -40,6 +40,20 @@ TEST_CASE("row file: what is not JSON, or no object, is named by line and column
   CHECK(refused("{\"a\": 1").starts_with("temper: train.jsonl:1:"));
 }
 
+TEST_CASE("row file: JSON that is indented, and an array with a row missing, are told from a file that was cut") {
+  for (const char* text : {"{\n \"a\": 1\n}\n", "{\"a\": 1, \n\"b\": 2}\n", "{\"a\": [\n1]}\n"})
+    CHECK(refused(text).starts_with("temper: train.jsonl:1: the object does not end on its line; expected one object"));
+  CHECK(refused("{\"a\": 1,").find("was the file cut?") != std::string::npos);
+  CHECK(refused("[{\"a\": 1},]").starts_with("temper: train.jsonl:1:11: not valid JSON: a row is missing"));
+  CHECK(refused("[{\"a\": 1}, ").find("the text ends inside of an array") != std::string::npos);
+}
+
+TEST_CASE("row file: UTF-16 is refused by its name") {
+  CHECK(refused(std::string_view("\xff\xfe{\0", 4)).find("train.jsonl: begins with the mark of UTF-16") !=
+        std::string::npos);
+  CHECK(refused(std::string_view("\xfe\xff\0{", 4)).find("UTF-16") != std::string::npos);
+}
+
 TEST_CASE("row file: text that is not Unicode is refused with file, line and field") {
   const std::string bytes = refused("{\"text\": \"fine\"}\n{\"id\": 1, \"text\": \"a\xff\"}\n");
   CHECK(bytes.starts_with("temper: train.jsonl:2:"));

@@ -39,6 +39,15 @@ TEST_CASE("row format: fields say what a row is") {
   CHECK_THROWS_WITH_AS(format_of(R"({"input": "a", "output": "b"})"), doctest::Contains("t.jsonl:1: no format has"),
                        Error);
   CHECK_THROWS_AS(format_of("{}"), Error);
+  std::string many = "{\"k\": 0";
+  for (int i = 0; i < 500; ++i) many += ", \"k" + std::to_string(i) + "\": 0";
+  CHECK_THROWS_WITH_AS(format_of(many + "}"), doctest::Contains(" more; expected text"), Error);
+  // Of files that were put together: null is what another file has.
+  CHECK(format_of(R"({"text": "a", "messages": null, "chosen": null, "rejected": null})") == RowFormat::text);
+  CHECK(format_of(R"({"prompt": "a", "completion": "b", "conversations": null})") == RowFormat::instruction);
+  CHECK(format_of(R"({"prompt": "a", "messages": null})") == RowFormat::chat);
+  CHECK(format_of(R"({"prompt": "a", "chosen": null, "rejected": "b"})") == RowFormat::preference);
+  CHECK(format_of(R"({"text": "a", "label": null})") == RowFormat::classification);
   DataSettings settings;
   settings.columns = {{"prompt", "question"}, {"completion", "answer"}};
   CHECK(format_of(R"({"question": "a", "answer": "b"})", settings) == RowFormat::instruction);
@@ -53,6 +62,15 @@ TEST_CASE("row format: instructions become a user turn and an answer") {
             R"([{"role":"system","content":"S"},{"role":"user","content":"P"},{"role":"assistant","content":"C"}])"));
   CHECK(rows[1].messages == Json::parse(R"([{"role":"user","content":"P"},{"role":"assistant","content":"C"}])"));
   CHECK(rows[1].line == 2);
+}
+
+TEST_CASE("row format: of two names of a field the one that is not null is read") {
+  const auto rows = samples(R"({"prompt": "P", "completion": null, "response": "C"})", RowFormat::instruction);
+  CHECK(rows[0].messages[1]["content"] == "C");
+  CHECK(*samples(R"({"text": null, "input": "I"})", RowFormat::text)[0].text == "I");
+  CHECK(refused(R"({"text": null, "input": null})", RowFormat::text).find("field 'text' is null") != std::string::npos);
+  CHECK(refused(R"({"prompt": "P", "completion": null})", RowFormat::instruction).find("field 'completion' is null") !=
+        std::string::npos);
 }
 
 TEST_CASE("row format: alpaca without input is the instruction alone") {
@@ -87,6 +105,8 @@ TEST_CASE("row format: rows that are parts of a conversation have an id and add 
                                "t.jsonl");
   CHECK(reader.is_part(rows[0], RowFormat::chat));
   CHECK(!reader.is_part(rows[2], RowFormat::chat));
+  CHECK(!reader.is_part(parse_rows(R"({"messages": null})", "t")[0], RowFormat::chat));
+  CHECK(reader.is_part(parse_rows(R"({"messages": null, "conversation_id": 1})", "t")[0], RowFormat::chat));
   CHECK(reader.conversation_of(rows[0]) == "\"b\"");
   CHECK(reader.conversation_of(rows[1]) == "7");
   Sample sample;
@@ -165,13 +185,16 @@ TEST_CASE("row format: whole conversations as preferences share their prompt") {
   CHECK(pair_of(R"({"chosen": [{"role": "user", "content": "P"}, {"role": "assistant", "content": "C"}],
     "rejected": [{"role": "user", "content": "P"}, {"role": "assistant", "content": "C"}]})") ==
         "u:P a:C | u:P a:C | 1");
-  CHECK(refused(R"({"chosen": [{"role": "user", "content": "P"}], "rejected": [{"role": "user", "content": "Q"}]})",
+  CHECK(refused(R"({"chosen": [{"role": "user", "content": "P"}, {"role": "assistant", "content": "C"}],)"
+                R"("rejected": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "C"}]})",
                 RowFormat::preference)
             .find("begin with different messages") != std::string::npos);
 }
 
 TEST_CASE("row format: what is no preference is named") {
   const auto said = [](const char* row) { return refused(row, RowFormat::preference); };
+  CHECK(said(R"({"chosen": [{"role": "user", "content": "P"}], "rejected": [{"role": "user", "content": "P"}]})")
+            .find("field 'chosen' is a question without an answer") != std::string::npos);
   CHECK(said(R"({"prompt": "P", "chosen": "C"})").find("has no field 'rejected'") != std::string::npos);
   CHECK(said(R"({"chosen": "C", "rejected": "R"})").find("has no field 'prompt'") != std::string::npos);
   CHECK(said(R"({"prompt": "P", "chosen": 3, "rejected": "R"})").find("field 'chosen' is 3; expected a string or") !=
@@ -197,6 +220,9 @@ TEST_CASE("row format: a classification is a text with a label") {
   CHECK(rows[3].label.kind == Kind::names);
   CHECK(refused(R"({"text": "a", "label": null})", RowFormat::classification).find("field 'label' is null") !=
         std::string::npos);
+  for (const char* label : {R"("")", R"(["a", ""])"})
+    CHECK(refused(R"({"text": "a", "label": )" + std::string(label) + "}", RowFormat::classification)
+              .find("t.jsonl:1: field 'label' has an empty name") != std::string::npos);
 }
 
 TEST_CASE("row format: a cell may hold the JSON of messages, in a table only") {

@@ -33,6 +33,42 @@ TokenRow row_of(const DataSettings& settings, const Sample& sample) {
   return RowTokens(settings, testing::row_tokenizer()).row(sample);
 }
 
+Sample talk(int turns) {
+  Sample sample;
+  for (int i = 0; i < turns; ++i) {
+    sample.messages.push_back({{"role", "user"}, {"content", "question " + std::to_string(i)}});
+    sample.messages.push_back({{"role", "assistant"}, {"content", "answer " + std::to_string(i)}});
+  }
+  return sample;
+}
+
+TEST_CASE("row tokens: wherever a conversation is cut, the labels before the cut are those of the whole") {
+  for (const char* name : {"chatml", "phi3_style", "mistral_v3_style", "thinking_style", "llama3_style"}) {
+    CAPTURE(name);
+    DataSettings settings;
+    settings.chat_template =
+        read_file(TEMPER_TESTS "/golden/template/templates/" + std::string(name) + ".jinja", 1 << 20);
+    settings.date = templates::Date{2024, 7, 26, 0, 0, 0};
+    const TokenRow whole = row_of(settings, talk(8));
+    REQUIRE(!whole.truncated);
+    for (Index length = 2; length < std::ssize(whole.tokens); length += 3) {
+      settings.max_length = length;
+      const TokenRow cut = row_of(settings, talk(8));
+      REQUIRE(std::ssize(cut.labels) == length);
+      CHECK(std::equal(cut.labels.begin(), cut.labels.end(), whole.labels.begin()));
+    }
+  }
+}
+
+TEST_CASE("row tokens: a conversation of very many turns costs no more than what is kept of it") {
+  DataSettings settings;
+  settings.chat_template = read_file(TEMPER_TESTS "/golden/template/templates/chatml.jinja", 1 << 20);
+  settings.max_length = 64;
+  const TokenRow row = row_of(settings, talk(20000));  // minutes, if all turns were rendered up to
+  CHECK(row.truncated);
+  CHECK(row.supervised() > 0);
+}
+
 Sample answered(std::string_view prompt, std::string_view answer) {
   Sample sample;
   sample.messages = Json{{{"role", "user"}, {"content", prompt}}, {{"role", "assistant"}, {"content", answer}}};

@@ -103,6 +103,9 @@ TEST_CASE("json events: an error shows line and column in characters, and the op
   const test::Thrown thrown = thrown_by([&] { events_of("{\"\xc3\xa9\": nul}", options); });
   CHECK(thrown.message.starts_with("temper: f:17:10: "));
   CHECK(thrown.fault == Fault::usage);
+  options.first_column = 5;
+  CHECK(thrown_by([&] { events_of("{\"\xc3\xa9\": nul}", options); }).message.starts_with("temper: f:17:14: "));
+  CHECK(thrown_by([&] { events_of("{\n nul}", options); }).message.starts_with("temper: f:18:5: "));
   CHECK(message_of("{\n \"a\": [1,\n 2").starts_with("temper: f:3:3: a[2]: not valid JSON: the text ends early"));
 }
 

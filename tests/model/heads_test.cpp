@@ -70,7 +70,7 @@ TEST_CASE("heads: the loss is the sum over what is supervised, whatever the deno
     correct += *std::max_element(logits.begin(), logits.end()) == logits[target];
   }
   CHECK(loss.sum == doctest::Approx(sum).epsilon(1e-12));
-  CHECK(loss.cross_entropy == doctest::Approx(sum).epsilon(1e-12));
+  CHECK(loss.plain == doctest::Approx(sum).epsilon(1e-12));
   CHECK(loss.correct == correct);
   CHECK(loss.count == 5);
   CHECK(bench.run(CausalLm{}, 50).sum == loss.sum);

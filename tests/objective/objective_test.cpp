@@ -17,7 +17,7 @@ struct NoLoss {
 };
 
 static_assert(Objective<CausalLm, Cpu<float>> && GradientKnown<CausalLm>);
-static_assert(Objective<SimPo, Cpu<float>> && Objective<Dpo, Cpu<double>> && !GradientKnown<SimPo>);
+static_assert(Objective<SimPo, Cpu<float>> && Objective<PlainDpo, Cpu<double>> && !GradientKnown<SimPo>);
 static_assert(!Objective<NoLoss, Cpu<float>> && !Objective<int, Cpu<float>>);
 static_assert(check_objective<CausalLm, Cpu<float>>() && check_objective<SimPo, Cpu<float>>());
 
@@ -46,11 +46,11 @@ TEST_CASE("objective: one of the user's own has the gradient of its loss through
 }
 
 TEST_CASE("objective: sums are taken over the step, and means once") {
-  Loss total{.sum = 6, .cross_entropy = 5, .correct = 1, .count = 3};
-  total += {.sum = 2, .cross_entropy = 1, .correct = 1, .count = 1};
+  Loss total{.sum = 6, .plain = 5, .correct = 1, .count = 3};
+  total += {.sum = 2, .plain = 1, .correct = 1, .count = 1};
   CHECK(total.mean() == 2);
   CHECK(total.accuracy() == 0.5);
-  CHECK(total.cross_entropy == 6);
+  CHECK(total.plain == 6);
 }
 
 TEST_CASE("objective: sigmoid and softplus hold at both ends") {

@@ -29,7 +29,7 @@ struct Pairs {
 TEST_CASE_TEMPLATE("pairs: a formula sees each side's sum, and its slopes reach each token of that side", Real, float,
                    double) {
   Pairs<Real> pairs;
-  const Loss loss = pairs.run(Dpo{.beta = 1});
+  const Loss loss = pairs.run(PlainDpo{.beta = 1});
   const double first = -3 - -3.0, second = -4.75 - -1.0;
   CHECK(loss.sum == doctest::Approx(softplus(-first) + softplus(-second)));
   CHECK(loss.count == 2);
@@ -71,7 +71,7 @@ TEST_CASE("pairs: where both sides are equal the loss is ln 2 a pair, and nobody
   Pairs<double> pairs;
   pairs.token = {-1, -2, -1, -2, -3, -3};
   pairs.sequence_of = {0, 0, 1, 1, 2, 3};
-  const Loss loss = pairs.run(Dpo{});
+  const Loss loss = pairs.run(PlainDpo{});
   CHECK(loss.mean() == std::log(2.0));
   CHECK(loss.accuracy() == 0);
   CHECK(pairs.slope[0] == -pairs.slope[2]);
@@ -82,15 +82,15 @@ TEST_CASE("pairs: a document without supervised tokens counts as zero") {
   Pairs<double> pairs;
   pairs.token = {-1, -2};
   pairs.sequence_of = {0, 2};
-  for (const Loss& loss : {pairs.run(Dpo{}), pairs.run(SimPo{})}) CHECK(std::isfinite(loss.sum));
-  CHECK(pairs.run(Dpo{.beta = 1}).sum == doctest::Approx(softplus(1) + softplus(2)).epsilon(1e-12));
+  for (const Loss& loss : {pairs.run(PlainDpo{}), pairs.run(SimPo{})}) CHECK(std::isfinite(loss.sum));
+  CHECK(pairs.run(PlainDpo{.beta = 1}).sum == doctest::Approx(softplus(1) + softplus(2)).epsilon(1e-12));
 }
 
 TEST_CASE("pairs: documents that are no pairs are refused") {
   Pairs<double> pairs;
   const LogProbs<Cpu<double>> logp{{pairs.token.data(), {7}}, {pairs.sequence_of.data(), {7}}, 3};
   const View<Cpu<double>, double, 1> slope(pairs.slope.data(), {7});
-  CHECK_THROWS_WITH_AS(Dpo{}.loss(pairs.bench.ctx, logp, PairBatch<Cpu<double>>{1, 1}, slope),
+  CHECK_THROWS_WITH_AS(PlainDpo{}.loss(pairs.bench.ctx, logp, PairBatch<Cpu<double>>{1, 1}, slope),
                        doctest::Contains("3 documents for 1 pairs"), Error);
 }
 

@@ -227,4 +227,16 @@ TEST_CASE("train: files that are bad end with 76, before a run's folder is made"
   }
 }
 
+TEST_CASE("train: blocks that are computed once more plan less memory, and write the same bytes") {
+  TinyRun tiny;
+  const auto peak = [&](const char* run) {
+    return Json::parse(read_text(tiny / run / "run.json"))["measured"]["peak_bytes"].get<std::size_t>();
+  };
+  REQUIRE(train(tiny, {"--set", "output=" + (tiny / "a").string()}).code == 0);
+  REQUIRE(train(tiny, {"--set", "output=" + (tiny / "b").string(), "--set", "training.recompute=blocks"}).code == 0);
+  CHECK(without_time(read_text(tiny / "a/metrics.jsonl")) == without_time(read_text(tiny / "b/metrics.jsonl")));
+  CHECK(adapter(tiny / "a") == adapter(tiny / "b"));
+  CHECK(peak("b") < peak("a"));
+}
+
 }  // namespace train_test

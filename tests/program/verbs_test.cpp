@@ -224,6 +224,11 @@ TEST_CASE("inspect: tensors of files and folders, and tokens of a file") {
   REQUIRE(tokens.code == 0);
   CHECK(tokens.json()["bytes"] == tiny_rows(4).size() - 4);
   CHECK(tokens.json()["tokens"] == tiny_rows(4).size() - 4);
+  write_text(tiny / "bad.txt", "fine\nb\xff\n");
+  const Finished bad =
+      run_program({"inspect", "--tokenize", (tiny / "bad.txt").string(), "--tokenizer", (tiny / "model").string()});
+  CHECK(bad.code == 76);
+  CHECK(bad.err.find("bad.txt:2: byte 2 of the line is not valid UTF-8") != std::string::npos);
 }
 
 TEST_CASE("runs and doctor: JSON for scripts") {

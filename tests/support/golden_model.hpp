@@ -103,7 +103,7 @@ struct Trainee {
   }
 };
 
-// Logits of a document, by the model's own forward pass in evaluation: [T, V].
+// Logits (or scores) of every token, by the model's own forward pass in evaluation: [T, V].
 template <class M>
 std::vector<typename M::Backend::Activation> logits_of(M& model, const PackedRows& rows) {
   using B = typename M::Backend;
@@ -116,7 +116,7 @@ std::vector<typename M::Backend::Activation> logits_of(M& model, const PackedRow
   BatchStaging<B> staging;
   const TokenBatch<B> batch = upload_batch_of(ctx, staging, model, rows.host());
   const auto hidden = scratch<Act>(ctx, batch.size(), model.config().width);
-  const auto logits = scratch<Act>(ctx, batch.size(), model.config().vocabulary);
+  const auto logits = scratch<Act>(ctx, batch.size(), model.head().weight.rows);
   model.forward(ctx, batch, hidden, model.saved());
   matmul(ctx, into(logits), hidden, model.head().weight);
   std::vector<Act> all;

@@ -26,7 +26,7 @@ struct SimPo {
 };
 
 // DPO (Rafailov et al. 2023) against a reference that gives each side of each pair the same log-probability.
-struct Dpo {
+struct PlainDpo {
   double beta = 0.1;
   template <class B>
   using Input = LogProbs<B>;

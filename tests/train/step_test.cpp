@@ -142,6 +142,31 @@ TEST_CASE("step: four micro-batches of one row give the bits of one pack of four
   }
 }
 
+TEST_CASE("step: blocks that are computed once more give the same bits, and hold one block's activations") {
+  const Json settings = {{"learning_rate", 5e-3}, {"max_grad_norm", 1.0}};
+  const auto check = [&](const std::string& family, auto adapter) {
+    CAPTURE(family);
+    const GoldenBatch golden(family);
+    const auto run = [&](Recompute recompute) {
+      auto model = open_decoder<Cpu<float>>(golden_models / family, adapter, {.recompute = recompute});
+      const Curve curve = train(model, golden, CausalLm{}, AdamW{}, settings, 4);
+      return std::tuple(curve.loss, curve.norm, weights_of(model));
+    };
+    CHECK(run(Recompute::blocks) == run(Recompute::none));
+    const auto kept = [&](Recompute recompute) {
+      auto model = open_decoder<Cpu<float>>(golden_models / family, adapter, {.recompute = recompute});
+      const BatchShape shape = shape_of(golden.packed(0, 8).host());
+      return plan_step(model, CausalLm{}, AdamW{}, {.training = {shape}, .evaluating = {}})
+          .of(Holder::kept_activations);
+    };
+    CHECK(kept(Recompute::blocks) < kept(Recompute::none));
+  };
+  check("llama3", Full{});
+  check("qwen2", Lora<>{.rank = 3, .alpha = 6, .dropout = 0.1});
+  check("qwen3", Dora<>{{.rank = 3, .alpha = 6, .dropout = 0.1}});
+  check("mistral", PromptTuning{.virtual_tokens = 4});
+}
+
 TEST_CASE("step: one, two and three threads give the same bits") {
   const Json settings = {{"learning_rate", 5e-3}, {"max_grad_norm", 1.0}};
   const GoldenBatch golden("qwen2");

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "temper/core/builder.hpp"
+#include "temper/storage/storage.hpp"
 
 namespace temper {
 
@@ -13,18 +13,18 @@ enum class Trains { nothing, weight, bias, weight_and_bias };
 template <class B>
 struct BaseLinear {
   using Act = typename B::Activation;
-  FrozenLinear<B> frozen;  // what is not trained; the other half is empty
+  FrozenLinear<B> frozen;  // what is not trained, and with Base::kept also what trained values began as
   std::optional<Parameter<B>> weight, bias;
 
   void forward(Context<B>& ctx, In<B> x, Out<B> y) const {
-    if (weight)
+    if (weight && ctx.adapted())
       matmul(ctx, y, x, DenseMatrix<B>(weight->value));
     else
       matmul(ctx, y, x, frozen.weight);
     add_bias(ctx, y.view);
   }
   void add_bias(Context<B>& ctx, View<B, Act, 2> y) const {
-    if (bias)
+    if (bias && ctx.adapted())
       add_row(ctx, y, vector_of(*bias));
     else if (!frozen.bias.empty())
       add_row(ctx, y, frozen.bias);
@@ -47,19 +47,20 @@ struct BaseLinear {
   }
 };
 
-template <class B>
-BaseLinear<B> base_linear(Builder<B>& build, std::string_view path, LinearShape shape, Trains trains) {
+// 'storage' holds the weight where it is not trained.
+template <class B, class Storage = Dense>
+BaseLinear<B> base_linear(Builder<B>& build, std::string_view path, LinearShape shape, Trains trains,
+                          const Storage& storage = {}) {
+  static_assert(check_storage<Storage, B>());
   const std::string name(path);
   BaseLinear<B> layer;
-  if (trains == Trains::weight || trains == Trains::weight_and_bias)
-    layer.weight = build.trained_matrix(name + ".weight", shape.out, shape.in);
-  else
-    layer.frozen.weight = build.frozen_matrix(name + ".weight", shape.out, shape.in);
+  const bool trains_weight = trains == Trains::weight || trains == Trains::weight_and_bias;
+  const bool trains_bias = trains == Trains::bias || trains == Trains::weight_and_bias;
+  if (trains_weight) layer.weight = build.trained_matrix(name + ".weight", shape.out, shape.in);
+  if (!trains_weight || build.keeps_base()) layer.frozen.weight = storage.matrix(build, path, shape.out, shape.in);
   if (!shape.bias) return layer;
-  if (trains == Trains::bias || trains == Trains::weight_and_bias)
-    layer.bias = build.trained(name + ".bias", {shape.out}, zeros);
-  else
-    layer.frozen.bias = build.frozen_vector(name + ".bias", shape.out, zeros);
+  if (trains_bias) layer.bias = build.trained(name + ".bias", {shape.out}, zeros);
+  if (!trains_bias || build.keeps_base()) layer.frozen.bias = build.frozen_vector(name + ".bias", shape.out, zeros);
   return layer;
 }
 

@@ -28,7 +28,7 @@ struct DoraLinear {
   // [forward]
   void forward(Context<B>& ctx, In<B> x, Out<B> y, Saved& saved) {
     saved.x = saved.dropped = x;
-    if (!a) return base.forward(ctx, x, y);
+    if (!a || !ctx.adapted()) return base.forward(ctx, x, y);
     if (ctx.first_token() == 0)  // once a step: its later micro-batches meet the same weights
       dora_norms(ctx, norms, base.frozen.weight, a->value, b->value, scale);
     saved.factor = keep<Act>(ctx, norms.size());
@@ -127,5 +127,10 @@ struct Dora {
     return layer;
   }
 };
+
+template <class Storage, class From>
+Dora<Storage> on(Storage storage, const Dora<From>& dora) {
+  return {on(std::move(storage), dora.lora)};
+}
 
 }  // namespace temper

@@ -54,6 +54,34 @@ struct MergedMatrix {
   }
 };
 
+// What the adapter's folder says about its labels; of PEFT's own folders, which say nothing, their number is known.
+inline Json merged_score_config(const std::filesystem::path& base, const std::filesystem::path& adapter,
+                                const TensorInfo& score) {
+  Config config = open_config(base);
+  require(score.shape.size() == 2 && score.shape[1] == config.width, Fault::data, "weights.shape",
+          "{}: tensor '{}' has shape {}; expected [labels, {}]; the adapter was made for another model",
+          (adapter / "adapter_model.safetensors").string(), score.name, shape_text(score.shape), config.width);
+  const std::filesystem::path own = adapter / "config.json";
+  const Json stated = std::filesystem::exists(own) ? read_json(own) : Json::object();
+  Json result = std::move(config.json);
+  if (!is_classifier(result)) result.erase("id2label"), result.erase("label2id");
+  result["architectures"] = {classifier_architecture(config.model_type)};
+  for (const char* key : {"num_labels", "id2label", "label2id", "problem_type", "pad_token_id"})
+    if (stated.is_object() && stated.contains(key)) result[key] = stated[key];
+  const std::vector<std::string> names =
+      result.contains("id2label") ? stated_labels(result, own.string()) : std::vector<std::string>{};
+  if (std::ssize(names) == score.shape[0]) return result;
+  require(
+      names.empty(), Fault::data, "head.labels",
+      "{}: id2label has {} labels but the score head has {}; expected equally many; put the adapter's own config.json "
+      "back",
+      own.string(), names.size(), score.shape[0]);
+  result["num_labels"] = score.shape[0];
+  for (Index i = 0; i < score.shape[0]; ++i) result["id2label"][std::to_string(i)] = "LABEL_" + std::to_string(i);
+  for (Index i = 0; i < score.shape[0]; ++i) result["label2id"]["LABEL_" + std::to_string(i)] = i;
+  return result;
+}
+
 // 'folder' is one that a NewFolder builds; the result loads as a model of its own.
 inline void merge_adapter(const std::filesystem::path& base, const std::filesystem::path& adapter,
                           const std::filesystem::path& folder) {
@@ -64,6 +92,11 @@ inline void merge_adapter(const std::filesystem::path& base, const std::filesyst
   const SafetensorsFile deltas(adapter_path);
   const auto scale = static_cast<float>(lora.scale());
   Json config = read_json(base / "config.json");
+  require(
+      coding_of(weights) == Coding::dense, Fault::usage, "merge.quantized",
+      "{}: is quantized ({}), and a merged matrix would be rounded to it again, which loses most of what an adapter "
+      "adds; expected the dense original of this base",
+      shown_path(base), name_of(coding_of(weights)));
   std::set<std::string> used;
   const auto take = [&](const std::string& name) {
     const TensorInfo* tensor = deltas.find(name);
@@ -71,8 +104,14 @@ inline void merge_adapter(const std::filesystem::path& base, const std::filesyst
     return tensor;
   };
 
+  // A classifier has a score head in place of the language head, and a config.json that names its labels.
+  const std::string score = std::string(peft_prefix) + "score.weight";
+  const bool classifier = deltas.find(score) != nullptr;
+  if (classifier) config = merged_score_config(base, adapter, *deltas.find(score));
+
   std::vector<TensorToWrite> tensors;
   for (const TensorInfo& tensor : weights.tensors()) {
+    if (classifier && tensor.name == "lm_head.weight") continue;
     const Element element = require_element(tensor);
     refuse_non_finite(tensor);
     const auto keep_as_is = [&](const TensorInfo& source) {
@@ -122,6 +161,11 @@ inline void merge_adapter(const std::filesystem::path& base, const std::filesyst
     }
   }
 
+  if (const TensorInfo* head = used.count(score) ? nullptr : take(score))
+    tensors.push_back(
+        {"score.weight", Element::f32, head->shape, {}, [source = *head](Index first, std::span<float> to) {
+           widen(source, first, to);
+         }});
   // A tied model whose head was trained by itself is tied no longer, even where its file stores the head a second time.
   const std::string head = std::string(peft_prefix) + "lm_head.weight";
   if (used.count(head)) config["tie_word_embeddings"] = false;

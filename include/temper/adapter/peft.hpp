@@ -84,6 +84,10 @@ inline Lora<> read_low_rank_settings(const Json& json, const std::string& path) 
   if (const auto saved = json.find("modules_to_save"); saved != json.end() && !saved->is_null())
     for (const Json& name : as_array(*saved, "modules_to_save", source))
       lora.modules_to_save.push_back(as_string(name, "modules_to_save", source));
+  // PEFT lists the heads of every model there is; ours is trained in any case.
+  if (find_string(json, "task_type", source).value_or("") == "SEQ_CLS")
+    std::erase_if(lora.modules_to_save,
+                  [](const std::string& name) { return name == "classifier" || name == "score"; });
   return lora;
 }
 
@@ -160,7 +164,8 @@ Json peft_config(const Dora<Storage>& dora, const std::string& base) {
 }
 
 // How the states began is over when they are saved: PEFT would want the text's tokenizer for anything but RANDOM.
-inline Json peft_config(const PromptTuning& prompt, const std::string& base, const Config& config) {
+template <class Storage>
+Json peft_config(const PromptTuningOn<Storage>& prompt, const std::string& base, const Config& config) {
   return {{"auto_mapping", nullptr},
           {"base_model_name_or_path", base},
           {"inference_mode", true},
@@ -198,12 +203,27 @@ std::string peft_name(const Dora<Storage>& dora, const std::string& name) {
   return peft_name(dora.lora, name);
 }
 
-inline std::string peft_name(const PromptTuning&, const std::string& name) { return name; }
+// Without layers of its own PEFT puts nothing around the model.
+template <class Storage>
+std::string peft_name(const PromptTuningOn<Storage>&, const std::string& name) {
+  return name == "score.weight" ? "base_model.score.weight" : name;
+}
 
-// 'folder' is one that a NewFolder builds.
+// 'folder' is one that a NewFolder builds. With a score head also the config.json of the classifier, which the base's
+// own does not describe.
 template <class B, class A>
-void save_peft(Decoder<B, A>& model, const std::string& base, const std::filesystem::path& folder) {
-  write_file_atomically(peft_config_path(folder), peft_config(model.adapter(), base, model.config()).dump(2) + "\n");
+void save_peft(Decoder<B, A>& model, const std::string& base, const std::filesystem::path& folder,
+               const std::optional<ScoreLabels>& labels = std::nullopt) {
+  require_outputs(model, labels ? labels->outputs() : 0);
+  Json settings = peft_config(model.adapter(), base, model.config());
+  if (labels) {
+    settings["task_type"] = "SEQ_CLS";
+    Json& saved = settings["modules_to_save"];
+    if (!saved.is_array()) saved = Json::array();
+    if (std::find(saved.begin(), saved.end(), "score") == saved.end()) saved.push_back("score");
+    write_file_atomically(folder / "config.json", score_config(model.config(), *labels).dump(2) + "\n");
+  }
+  write_file_atomically(peft_config_path(folder), settings.dump(2) + "\n");
   std::vector<TensorToWrite> tensors;
   model.visit([&](const auto& p) {
     tensors.push_back(tensor_of_view<B>(peft_name(model.adapter(), p.name), p.shape, flat(p.value)));
@@ -242,8 +262,12 @@ void load_parameters(M& model, const SafetensorsFile& file, const std::string& s
           shown, missing.empty() ? "none" : missing.substr(0, 600), unused.empty() ? "none" : unused.substr(0, 600));
 }
 
+// With labels: those of the score head in the folder, where it says them, must be the same.
 template <class B, class A>
-void load_peft(Decoder<B, A>& model, const std::filesystem::path& folder) {
+void load_peft(Decoder<B, A>& model, const std::filesystem::path& folder,
+               const std::optional<ScoreLabels>& labels = std::nullopt) {
+  const std::filesystem::path config = folder / "config.json";
+  if (labels && std::filesystem::exists(config)) require_labels(read_json(config), config.string(), *labels);
   const std::filesystem::path path = folder / "adapter_model.safetensors";
   const SafetensorsFile file(path);
   load_parameters(model, file, path.string(),

@@ -26,6 +26,15 @@ struct CrossEntropy {
   double z_loss = 0;
 };
 
+// loss = alpha T^2 D(p, q) + (1 - alpha) cross entropy, with p the teacher's and q the student's softmax(z / T):
+//   forward: D = KL(p, q)    reverse: D = KL(q, p)    jsd: D = KL(p, m) / 2 + KL(q, m) / 2, m = (p + q) / 2
+enum class Divergence { forward, reverse, jsd };
+struct Distill {
+  Divergence divergence = Divergence::forward;
+  double temperature = 1;
+  double alpha = 1;
+};
+
 // One AdamW step (torch.optim.AdamW): corrections are 1 - beta^t, with t counted from 1.
 struct AdamWStep {
   double learning_rate, beta1, beta2, epsilon, weight_decay, correction1, correction2;

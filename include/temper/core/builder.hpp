@@ -3,6 +3,7 @@
 // puts them where they belong, and keeps the account that makes loading a bijection: every slot is filled and every
 // tensor of the source is used, or it is an error that names both lists.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -15,24 +16,9 @@
 
 #include "temper/core/layer.hpp"
 #include "temper/core/memory.hpp"
-#include "temper/storage/dense.hpp"
+#include "temper/core/weight_source.hpp"
 
 namespace temper {
-
-struct StoredTensor {
-  Element element;
-  std::vector<Index> shape;
-  const void* data;  // row-major, in the element's format, at least as long as the builder's model lives
-};
-
-// Where initial values come from.
-class WeightSource {
- public:
-  virtual ~WeightSource() = default;
-  virtual std::string description() const = 0;  // a path, for messages
-  virtual std::optional<StoredTensor> find(std::string_view name) const = 0;
-  virtual std::vector<std::string> names() const = 0;
-};
 
 // How a value without a source begins. The number of a parameter depends on the seed, its name and its position alone.
 struct Initial {
@@ -51,11 +37,9 @@ struct LinearShape {
   bool bias = false;
 };
 
-inline std::string shape_text(std::span<const Index> shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
+// Weights of the model that are trained replace its own, or stand beside them, so that the model can be asked what it
+// said before (Adapters::off).
+enum class Base { replaced, kept };
 
 template <class B>
 struct FrozenLinear;
@@ -66,26 +50,46 @@ class Builder {
   using Act = typename B::Activation;
 
   Builder(Memory<B>& memory, typename B::Stream& stream, const WeightSource* source, std::uint64_t seed,
-          double initializer_range = 0.02)
-      : memory_(memory), stream_(stream), source_(source), seed_(seed), initializer_range_(initializer_range) {}
+          double initializer_range = 0.02, Base base = Base::replaced)
+      : memory_(memory),
+        stream_(stream),
+        source_(source),
+        seed_(seed),
+        initializer_range_(initializer_range),
+        base_(base) {}
 
   Memory<B>& memory() const { return memory_; }
   typename B::Stream& stream() const { return stream_; }
   std::uint64_t seed() const { return seed_; }
   bool has(std::string_view name) const { return source_ && source_->find(name).has_value(); }
+  bool keeps_base() const { return base_ == Base::kept; }
+  bool trains_base() const { return trains_base_; }  // so far
 
   // A weight matrix that is only read: the source's own bytes, in the source's own format.
   DenseMatrix<B> frozen_matrix(const std::string& name, Index rows, Index cols) {
-    if (const auto tensor = take(name, {rows, cols})) {
-      if (reinterpret_cast<std::uintptr_t>(tensor->data) % bytes_of(tensor->element) != 0)
-        return aligned_copy(*tensor, rows, cols);
-      memory_.note(Holder::frozen_weights,
-                   Arena::rounded(static_cast<std::size_t>(rows * cols) * bytes_of(tensor->element)));
-      return {tensor->data, tensor->element, rows, cols};
-    }
+    if (const auto tensor = take_dense(name, {rows, cols})) return stored_matrix(*tensor, rows, cols);
     const auto view = memory_.template allocate<Act, 2>(Holder::frozen_weights, {rows, cols});
     fill(view, name, normal(initializer_range_));
     return view;
+  }
+
+  // A weight matrix that is only read, as codes: the source's own, or its values quantized piece by piece on their way
+  // from the file, or initial ones. What a quantized source left dense stays so.
+  WeightMatrix<B> coded_matrix(const std::string& name, Index rows, Index cols, Coding coding, ScaleForm form) {
+    const auto tensor = take(name, {rows, cols});
+    if (tensor && source_->coding() != Coding::dense) {
+      require(source_->coding() == coding, Fault::usage, "storage.coding",
+              "{}: the weights are {} already but {} is asked for; expected {}, or the unquantized original",
+              source_->description(), name_of(source_->coding()), name_of(coding), name_of(source_->coding()));
+      if (tensor->codes.coding == Coding::dense) return stored_matrix(*tensor, rows, cols);
+      return stored_codes(*tensor, rows, cols);
+    }
+    const Random random{seed_, random_site(name), 0};
+    return quantized(rows, cols, coding, form, [&](Index begin, std::span<float> values) {
+      if (tensor) return read(*tensor, begin, values);
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = initial_value(normal(initializer_range_), random, cols, begin + static_cast<Index>(i));
+    });
   }
 
   // A vector that is only read; small, so it is widened once.
@@ -97,12 +101,23 @@ class Builder {
 
   // A tensor of the model that is trained: the source's values, or initial ones when the model starts from scratch.
   Parameter<B> trained(const std::string& name, std::vector<Index> shape, Initial initial) {
+    trains_base_ = true;
     Parameter<B> p = slot(name, std::move(shape));
     load_or_fill(p.value, name, p.shape, initial);
     return p;
   }
   Parameter<B> trained_matrix(const std::string& name, Index rows, Index cols) {
     return trained(name, {rows, cols}, normal(initializer_range_));
+  }
+
+  // A trained tensor of the model that its source may lack: a head that is new to it.
+  Parameter<B> trained_if_there(const std::string& name, std::vector<Index> shape, Initial initial) {
+    Parameter<B> p = slot(name, std::move(shape));
+    if (has(name))
+      load_or_fill(p.value, name, p.shape, initial);
+    else
+      fill(p.value, name, initial);
+    return p;
   }
 
   // A new tensor that an adapter adds; the model's source has none of this name.
@@ -134,10 +149,10 @@ class Builder {
   }
 
   // The linear layer of the base model, with its bias where the shape says so; nothing of it is trained.
-  FrozenLinear<B> frozen(std::string_view path, LinearShape shape) {
-    const std::string name(path);
-    FrozenLinear<B> layer{.weight = frozen_matrix(name + ".weight", shape.out, shape.in), .bias = {}};
-    if (shape.bias) layer.bias = frozen_vector(name + ".bias", shape.out, zeros);
+  template <class Storage = Dense>
+  FrozenLinear<B> frozen(std::string_view path, LinearShape shape, const Storage& storage = {}) {
+    FrozenLinear<B> layer{.weight = storage.matrix(*this, path, shape.out, shape.in), .bias = {}};
+    if (shape.bias) layer.bias = frozen_vector(std::string(path) + ".bias", shape.out, zeros);
     return layer;
   }
 
@@ -171,6 +186,7 @@ class Builder {
   std::optional<StoredTensor> take(const std::string& name, std::vector<Index> shape) {
     if (!source_) return std::nullopt;
     auto tensor = source_->find(name);
+    if (!tensor && !missed_.insert(name).second) return std::nullopt;
     if (!tensor) {
       missing_ += (missing_.empty() ? "" : ", ") + name;
       return std::nullopt;
@@ -182,6 +198,75 @@ class Builder {
         source_->description(), name, shape_text(tensor->shape), shape_text(shape));
     used_.insert(name);
     return tensor;
+  }
+
+  // What is trained, and what no storage was asked for, must be numbers.
+  std::optional<StoredTensor> take_dense(const std::string& name, std::vector<Index> shape) {
+    auto tensor = take(name, std::move(shape));
+    require(!tensor || tensor->codes.coding == Coding::dense, Fault::usage, "weights.quantized",
+            "{}: tensor '{}' is quantized ({}); expected a dense one; ask for the storage {}, or take the unquantized "
+            "original",
+            source_ ? source_->description() : "", name, tensor ? name_of(tensor->codes.coding) : "",
+            tensor ? name_of(tensor->codes.coding) : "");
+    return tensor;
+  }
+
+  DenseMatrix<B> stored_matrix(const StoredTensor& tensor, Index rows, Index cols) {
+    if (reinterpret_cast<std::uintptr_t>(tensor.data) % bytes_of(tensor.element) != 0)
+      return aligned_copy(tensor, rows, cols);
+    memory_.note(Holder::frozen_weights,
+                 Arena::rounded(static_cast<std::size_t>(rows * cols) * bytes_of(tensor.element)));
+    return {tensor.data, tensor.element, rows, cols};
+  }
+
+  template <class T>
+  T* copied(const T* values, std::size_t bytes) {
+    const auto view = memory_.template allocate<T, 1>(Holder::frozen_weights, {static_cast<Index>(bytes / sizeof(T))});
+    if (values && !memory_.planning()) B::upload(stream_, view.data, values, bytes);
+    return view.data;
+  }
+
+  // Codes stay where they lie; scales need not be aligned there.
+  WeightMatrix<B> stored_codes(const StoredTensor& tensor, Index rows, Index cols) {
+    Codes codes = tensor.codes;
+    const CodedBytes bytes = coded_bytes(codes.coding, codes.scales.form, rows, cols);
+    memory_.note(Holder::frozen_weights, Arena::rounded(bytes.codes));
+    codes.scales.values = copied(codes.scales.values, bytes.scales);
+    if (bytes.scale_codes) codes.scales.codes = copied(codes.scales.codes, bytes.scale_codes);
+    return {static_cast<const std::uint8_t*>(tensor.data), codes, rows, cols};
+  }
+
+  // read(begin, floats) gives elements of the flattened matrix; no more than a piece of it is held as floats.
+  template <class Read>
+  WeightMatrix<B> quantized(Index rows, Index cols, Coding coding, ScaleForm form, Read&& read_piece) {
+    const CodedBytes bytes = coded_bytes(coding, form, rows, cols);
+    auto* const data = copied<std::uint8_t>(nullptr, bytes.codes);
+    auto* const scales = copied<float>(nullptr, bytes.scales);
+    auto* const scale_codes = bytes.scale_codes ? copied<std::uint8_t>(nullptr, bytes.scale_codes) : nullptr;
+    Codes codes{coding, {form, scales, scale_codes, 0}};
+    if (memory_.planning()) return {data, codes, rows, cols};
+
+    std::vector<float> largest(static_cast<std::size_t>(scales_of(coding, rows, cols)));
+    const Index at_once = quantized_at_once(coding, cols), elements_of_byte = coding == Coding::int8 ? 1 : 2;
+    std::vector<float> piece(static_cast<std::size_t>(std::min(at_once, rows * cols)));
+    std::vector<std::uint8_t> coded(piece.size());
+    for (Index begin = 0; begin < rows * cols; begin += at_once) {
+      const std::span values(piece.data(), static_cast<std::size_t>(std::min(at_once, rows * cols - begin)));
+      read_piece(begin, values);
+      const std::size_t made = quantize(coding, values, coded.data(),
+                                        &largest[static_cast<std::size_t>(begin / elements_of_scale(coding, cols))]);
+      B::upload(stream_, data + begin / elements_of_byte, coded.data(), made);
+    }
+    if (form == ScaleForm::plain) {
+      B::upload(stream_, scales, largest.data(), bytes.scales);
+    } else {
+      std::vector<float> values(bytes.scales / sizeof(float));
+      coded.resize(bytes.scale_codes);
+      codes.scales.offset = quantize_scales(largest, coded.data(), values.data());
+      B::upload(stream_, scale_codes, coded.data(), bytes.scale_codes);
+      B::upload(stream_, scales, values.data(), bytes.scales);
+    }
+    return {data, codes, rows, cols};
   }
 
   // Old files may put tensors at odd addresses; products read elements where they lie, so these are moved.
@@ -201,7 +286,7 @@ class Builder {
   }
 
   void load_or_fill(View<B, Act, 2> view, const std::string& name, const std::vector<Index>& shape, Initial initial) {
-    if (const auto tensor = take(name, shape))
+    if (const auto tensor = take_dense(name, shape))
       widen(view, *tensor);
     else
       fill(view, name, initial);
@@ -237,22 +322,41 @@ class Builder {
     });
   }
 
+  // values[i] = element begin + i
+  static void read(const StoredTensor& tensor, Index begin, std::span<float> values) {
+    const auto as = [&]<class T>(T) {
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = static_cast<float>(element_at<T>(tensor.data, begin + static_cast<Index>(i)));
+    };
+    switch (tensor.element) {
+      case Element::f32:
+        return as(float{});
+      case Element::bf16:
+        return as(bf16{});
+      case Element::f16:
+        return as(f16{});
+      case Element::f64:
+        return as(double{});
+    }
+  }
+
+  static float initial_value(Initial initial, const Random& random, Index cols, Index i) {
+    const auto element = static_cast<std::uint64_t>(i);
+    switch (initial.kind) {
+      case Initial::Kind::ones:
+        return 1;
+      case Initial::Kind::normal:
+        return static_cast<float>(initial.deviation * random.normal(element));
+      case Initial::Kind::kaiming_uniform:
+        return static_cast<float>(1 / std::sqrt(static_cast<double>(cols)) * (2 * random.uniform(element) - 1));
+      default:
+        return 0;
+    }
+  }
+
   void fill(View<B, Act, 2> view, const std::string& name, Initial initial) {
     const Random random{seed_, random_site(name), 0};
-    const double bound = 1 / std::sqrt(static_cast<double>(view.cols()));
-    with_elements(view, [&](Index i) -> Act {
-      const auto element = static_cast<std::uint64_t>(i);
-      switch (initial.kind) {
-        case Initial::Kind::ones:
-          return 1;
-        case Initial::Kind::normal:
-          return static_cast<Act>(static_cast<float>(initial.deviation * random.normal(element)));
-        case Initial::Kind::kaiming_uniform:
-          return static_cast<Act>(static_cast<float>(bound * (2 * random.uniform(element) - 1)));
-        default:
-          return 0;
-      }
-    });
+    with_elements(view, [&](Index i) { return static_cast<Act>(initial_value(initial, random, view.cols(), i)); });
   }
 
   // Values are made on the host and sent in pieces, so that building costs no second copy of a weight.
@@ -273,7 +377,9 @@ class Builder {
   const WeightSource* source_;
   std::uint64_t seed_;
   double initializer_range_;
-  std::set<std::string> used_;
+  Base base_;
+  bool trains_base_ = false;
+  std::set<std::string> used_, missed_;
   std::string missing_;
   std::vector<std::string> left_over_;
   std::vector<Act> staging_;
@@ -282,7 +388,7 @@ class Builder {
 // y = x W^T + b, nothing trained: what a projection is where no adapter stands on it, and what adapters stand on.
 template <class B>
 struct FrozenLinear {
-  DenseMatrix<B> weight;                          // [out, in]
+  WeightMatrix<B> weight;                         // [out, in]
   View<B, const typename B::Activation, 1> bias;  // [out] or empty
 
   void forward(Context<B>& ctx, In<B> x, Out<B> y) const {

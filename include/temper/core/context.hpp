@@ -16,6 +16,7 @@ namespace temper {
 
 enum class Mode { training, evaluating };
 enum class Execution { running, planning };
+enum class Adapters { on, off };
 
 // What an operation costs at least: arithmetic, and bytes that must cross the memory bus.
 struct Cost {
@@ -50,6 +51,9 @@ class Context {
   bool planning() const { return execution_ == Execution::planning; }
   bool training() const { return mode_ == Mode::training; }
   void set_mode(Mode mode) { mode_ = mode; }
+  // Adapters off: every layer is as the base has it.
+  Adapters adapters() const { return adapters_; }
+  bool adapted() const { return adapters_ == Adapters::on; }
   void set_timing(Timing timing) { timing_ = timing; }
   // Layers look at what they made and throw where it is not finite (model/finite.hpp).
   bool checking() const { return checking_ == Checking::on; }
@@ -92,6 +96,22 @@ class Context {
   };
   Keeping keeping() { return Keeping(*arena_); }
 
+  // Forward passes alone, as in evaluation, until it goes.
+  class Evaluating {
+   public:
+    Evaluating(Context& ctx, Adapters adapters) : ctx_(ctx), mode_(ctx.mode_) {
+      ctx.mode_ = Mode::evaluating, ctx.adapters_ = adapters;
+    }
+    ~Evaluating() { ctx_.mode_ = mode_, ctx_.adapters_ = Adapters::on; }
+    Evaluating(const Evaluating&) = delete;
+    Evaluating& operator=(const Evaluating&) = delete;
+
+   private:
+    Context& ctx_;
+    Mode mode_;
+  };
+  Evaluating evaluating(Adapters adapters) { return Evaluating(*this, adapters); }
+
   // The funnel. 'work' takes no argument and touches memory; it is not called while planning.
   template <class Work>
   void run(std::string_view name, Cost cost, Work&& work) {
@@ -122,6 +142,7 @@ class Context {
   std::uint64_t seed_;
   Execution execution_;
   Mode mode_ = Mode::training;
+  Adapters adapters_ = Adapters::on;
   Timing timing_ = Timing::off;
   Checking checking_ = Checking::off;
   Step step_ = 0;

@@ -8,7 +8,9 @@
 #include "temper/data/chat_template.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,13 +28,17 @@ struct LabelledText {
 class ConversationLabels {
  public:
   ConversationLabels(const ChatTemplate& chat, const Json& messages, const TemplateContext& context)
-      : chat_(chat), messages_(messages), context_(context) {
-    context_.generation_prompt = GenerationPrompt::none;
-    whole_ = chat_.render(messages_, context_);
+      : chat_(chat), messages_(messages), plain_(context), prompted_(context) {
+    plain_.generation_prompt = GenerationPrompt::none;
+    prompted_.generation_prompt = GenerationPrompt::added;
+    whole_ = chat_.render(messages_, plain_);
   }
 
-  // Answers before message 'first' belong to the prompt.
-  LabelledText label(TrainOn train_on, std::size_t first = 0) {
+  const std::string& text() const { return whole_.text; }
+
+  // Answers before message 'first' belong to the prompt. What is learned behind byte 'needed' of the text may be left
+  // out: rows are cut, and each answer costs two renderings of all that is before it.
+  LabelledText label(TrainOn train_on, std::size_t first = 0, Index needed = std::numeric_limits<Index>::max()) const {
     LabelledText result{whole_.text, {}, false};
     if (train_on == TrainOn::all) {
       if (!whole_.text.empty()) result.labels.push_back({0, size(whole_.text)});
@@ -50,7 +56,10 @@ class ConversationLabels {
         result.labels.push_back(whole_.generation.back().span);
       return result;
     }
+    const std::vector<Index> begins = turn_begins();
+    Index before = 0;  // where the answer before begins: this one is behind it
     for (const int answer : answers) {
+      if (std::exchange(before, begins[static_cast<std::size_t>(answer)]) >= needed) continue;
       const TextSpan span = span_of(answer);
       if (span.begin < span.end) result.labels.push_back(span);
     }
@@ -70,12 +79,10 @@ class ConversationLabels {
 
   // The conversation up to a message; nothing where the template refuses to render that.
   std::optional<Rendering> render_first(int count, GenerationPrompt prompt) const {
-    Json first = Json::array();
-    for (int i = 0; i < count; ++i) first.push_back(messages_[static_cast<std::size_t>(i)]);
-    TemplateContext context = context_;
-    context.generation_prompt = prompt;
+    const std::span<const Json> all(messages_.get_ref<const Json::array_t&>());
     try {
-      return chat_.render(first, context);
+      return chat_.render(all.first(static_cast<std::size_t>(count)),
+                          prompt == GenerationPrompt::added ? prompted_ : plain_);
     } catch (const Error&) { return std::nullopt; }
   }
 
@@ -84,6 +91,18 @@ class ConversationLabels {
   // The message in whose turn the template wrote; outside of loops, the one whose words these are.
   static int writer_of(const templates::Run& run) {
     return run.writer.author >= 0 ? run.writer.author : run.writer.content;
+  }
+
+  // Where the first text that was written in each message's turn begins; -1 where there is none.
+  std::vector<Index> turn_begins() const {
+    std::vector<Index> begins(messages_.size(), -1);
+    std::size_t at = 0;
+    for (const templates::Run& run : whole_.runs) {
+      const auto writer = static_cast<std::size_t>(std::max(writer_of(run), -1));
+      if (writer < begins.size() && begins[writer] < 0) begins[writer] = static_cast<Index>(at);
+      at = run.end;
+    }
+    return begins;
   }
 
   TextSpan span_of(int answer) const {
@@ -144,7 +163,7 @@ class ConversationLabels {
 
   const ChatTemplate& chat_;
   const Json& messages_;
-  TemplateContext context_;
+  TemplateContext plain_, prompted_;
   Rendering whole_;
 };
 

@@ -27,15 +27,16 @@ class EpochPlan {
  public:
   EpochPlan(const Dataset& dataset, const BatchSettings& settings, Index epoch)
       : dataset_(&dataset), settings_(settings) {
-    const Index count = std::ssize(dataset.rows);
+    const auto count = static_cast<Index>(dataset.size());
     const RowOrder order(settings.shuffle == Shuffle::on ? RowOrder::Kind::shuffled : RowOrder::Kind::as_filed, count,
                          settings.seed, epoch);
     std::vector<Index> rows(static_cast<std::size_t>(count)), lengths(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {
       rows[i] = order[static_cast<Index>(i)];
-      lengths[i] = std::ssize(row(rows[i]).tokens);
+      dataset.for_each_sequence(rows[i], [&](const auto& tokens, const auto&) { lengths[i] += std::ssize(tokens); });
     }
-    if (settings.packing == Packing::off) {
+    if (settings.packing == Packing::off ||
+        dataset.rows.empty()) {  // pairs and classified texts are counted, not packed
       for (const Index row : rows) units_.push_back({row});
     } else {
       units_ = pack_first_fit(lengths, settings.max_length);
@@ -55,13 +56,13 @@ class EpochPlan {
 
   std::vector<BatchShape> shapes(Index step) const {
     std::vector<BatchShape> shapes;
-    for_each_micro_batch(step, [&](Index begin, Index end) { shapes.push_back(shape(begin, end)); });
+    for_each_micro_batch(step,
+                         [&](Index begin, Index end) { shapes.push_back(shape_of(micro_batch(begin, end).host())); });
     return shapes;
   }
 
  private:
   Index units_of_step() const { return settings_.batch_size * settings_.gradient_accumulation; }
-  const Row& row(Index index) const { return dataset_->rows[static_cast<std::size_t>(index)]; }
 
   template <class Visit>
   void for_each_micro_batch(Index step, Visit visit) const {
@@ -72,32 +73,19 @@ class EpochPlan {
       visit(at, std::min(end, at + settings_.batch_size));
   }
 
-  template <class Visit>
-  void for_each_row(Index begin, Index end, Visit visit) const {
-    for (Index unit = begin; unit < end; ++unit)
-      for (const Index index : units_[static_cast<std::size_t>(unit)]) visit(index);
-  }
-
   MicroBatch micro_batch(Index begin, Index end) const {
     MicroBatch batch;
-    for_each_row(begin, end, [&](Index index) {
-      const Row& row = this->row(index);
-      batch.add(row.tokens, row.labels, index);
-    });
+    if (!dataset_->preferences.empty()) batch.prompts = Prompts::shared;
+    for (Index unit = begin; unit < end; ++unit)
+      for (const Index index : units_[static_cast<std::size_t>(unit)]) {
+        dataset_->for_each_sequence(index, [&](const auto& tokens, const auto& labels) { batch.add(tokens, labels); });
+        if (!dataset_->classifications.empty()) {
+          const ClassificationRow& row = dataset_->classifications[static_cast<std::size_t>(index)];
+          batch.label(dataset_->labels.targets(row.classes, row.value));
+        }
+        batch.rows.push_back(index);
+      }
     return batch;
-  }
-
-  BatchShape shape(Index begin, Index end) const {
-    BatchShape shape;
-    for_each_row(begin, end, [&](Index index) {
-      const Row& row = this->row(index);
-      const Index length = std::ssize(row.tokens);
-      shape.tokens += length;
-      shape.documents += 1;
-      shape.supervised += std::count(row.labels.begin(), row.labels.end(), std::uint8_t{1});
-      shape.longest = std::max(shape.longest, length);
-    });
-    return shape;
   }
 
   const Dataset* dataset_;
@@ -108,7 +96,8 @@ class EpochPlan {
 // Adds a shape to those of which none is, in every number that decides what fits, at most as large as another.
 inline void keep_if_large(std::vector<BatchShape>& largest, const BatchShape& shape) {
   const auto within = [](const BatchShape& a, const BatchShape& b) {
-    return a.tokens <= b.tokens && a.documents <= b.documents && a.supervised <= b.supervised && a.longest <= b.longest;
+    return a.tokens <= b.tokens && a.rows() <= b.rows() && a.documents <= b.documents && a.supervised <= b.supervised &&
+           a.longest <= b.longest && a.labels <= b.labels;
   };
   for (const BatchShape& known : largest)
     if (within(shape, known)) return;
@@ -122,7 +111,7 @@ class BatchPlan {
     require(settings.batch_size > 0 && settings.gradient_accumulation > 0, Fault::usage, "batches.size",
             "batch_size is {} and gradient_accumulation {}; expected at least 1", settings.batch_size,
             settings.gradient_accumulation);
-    require(!dataset.rows.empty(), Fault::usage, "batches.no_rows", "a dataset without rows has no batches");
+    require(dataset.size() > 0, Fault::usage, "batches.no_rows", "a dataset without rows has no batches");
   }
 
   EpochPlan epoch(Index epoch) const { return EpochPlan(dataset_, settings_, epoch); }

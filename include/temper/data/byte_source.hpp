@@ -105,7 +105,10 @@ class ByteWindow {
 
 inline void skip_byte_order_mark(ByteWindow& window) {
   while (window.rest().size() < 3 && window.more()) {}
-  if (window.rest().starts_with("\xef\xbb\xbf")) window.drop(3);
+  const std::string_view rest = window.rest();
+  require(!rest.starts_with("\xff\xfe") && !rest.starts_with("\xfe\xff"), Fault::data, "rows.utf8",
+          "{}: begins with the mark of UTF-16; expected UTF-8; convert the file", shown_path(window.path()));
+  if (rest.starts_with("\xef\xbb\xbf")) window.drop(3);
 }
 
 }  // namespace temper

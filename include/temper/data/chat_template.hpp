@@ -8,6 +8,7 @@
 #include "temper/data/text_span.hpp"
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -63,6 +64,11 @@ class ChatTemplate {
   bool has_generation() const { return has_generation_; }
 
   Rendering render(const Json& messages, const TemplateContext& context) const {
+    const auto* const list = messages.get_ptr<const Json::array_t*>();
+    return render(list ? std::span<const Json>(*list) : std::span<const Json>(), context);
+  }
+
+  Rendering render(std::span<const Json> messages, const TemplateContext& context) const {
     templates::Limits limits = limits_;  // long conversations may cost more, up to twice as much
     limits.work += std::min(limits_.work, static_cast<std::int64_t>(messages.size()) * (std::int64_t{128} << 10));
     templates::Machine machine{limits, context.date, {}, 0, 0, {}};
@@ -74,7 +80,8 @@ class ChatTemplate {
  private:
   using Variables = std::vector<std::pair<std::string, templates::Value>>;
 
-  static Variables variables(templates::Machine& machine, const Json& messages, const TemplateContext& context) {
+  static Variables variables(templates::Machine& machine, std::span<const Json> messages,
+                             const TemplateContext& context) {
     Variables variables;
     std::vector<templates::Value> list;
     for (const Json& message : messages)

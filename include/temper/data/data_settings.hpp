@@ -2,6 +2,7 @@
 // What 'data' of a recipe says, as values: files, format, and how rows become tokens and batches.
 #pragma once
 #include "temper/data/assistant_spans.hpp"
+#include "temper/data/problem.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -12,8 +13,6 @@
 namespace temper {
 
 enum class RowFormat { automatic, text, instruction, alpaca, chat, sharegpt, preference, classification };
-// What a label is: one class of several, any number of classes, or a number.
-enum class Problem { automatic, single_label, multi_label, regression };
 enum class Packing { off, on };
 enum class Shuffle { off, on };
 enum class TemplateUse { on, off };  // off: prompt and completion are concatenated as they are

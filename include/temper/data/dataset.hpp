@@ -51,6 +51,18 @@ struct Dataset {
 
   std::size_t size() const { return rows.size() + preferences.size() + classifications.size(); }
 
+  // Calls visit(tokens, labels) for each sequence of a row, counted from 0: a preference row has two, chosen and then
+  // rejected. A classification row has no labels of its own: nothing of it is predicted.
+  template <class Visit>
+  void for_each_sequence(Index row, Visit visit) const {
+    const auto at = static_cast<std::size_t>(row);
+    if (!rows.empty()) return visit(rows[at].tokens, rows[at].labels);
+    if (!classifications.empty())
+      return visit(classifications[at].tokens, std::vector<std::uint8_t>(classifications[at].tokens.size(), 0));
+    visit(preferences[at].chosen.tokens, preferences[at].chosen.labels);
+    visit(preferences[at].rejected.tokens, preferences[at].rejected.labels);
+  }
+
   template <class AnyRow>
   std::string place(const AnyRow& row) const {
     return fmt::format("{}:{}", files[static_cast<std::size_t>(row.file)], row.line);

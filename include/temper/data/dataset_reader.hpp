@@ -133,8 +133,7 @@ class DatasetReader {
         Sample& conversation = conversations[entry->second].sample;
         about_columns(record, reader, [&] { reader.add_part(conversation, record); });
       }
-      require(any, Fault::data, "rows.empty_file", "{}: has no rows; expected one object a line",
-              shown_path(paths[file]));
+      require(any, Fault::data, "rows.empty_file", "{}: has no rows; expected one at least", shown_path(paths[file]));
     }
     reader_columns(paths).require_columns(use_);
     for (Parts& parts : conversations) {
@@ -201,7 +200,8 @@ class DatasetReader {
     const Index taken = std::max<Index>(
         1, static_cast<Index>(std::llround(settings_.validation_fraction * static_cast<double>(count))));
     require(taken < count, Fault::data, "rows.fraction",
-            "a validation fraction of {} takes {} of {} rows; expected some left to train on",
+            "{}: a validation fraction of {} takes {} of {} rows; expected some left to train on; take a smaller one",
+            settings_.train.empty() ? std::string("data") : shown_path(settings_.train[0]),
             settings_.validation_fraction, taken, count);
     const Permutation permutation(count, Random{settings_.seed, random_site("validation split"), 0});
     std::vector<std::uint8_t> held(samples.size(), 0);

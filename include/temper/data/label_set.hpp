@@ -16,13 +16,6 @@
 
 namespace temper {
 
-inline std::string_view name_of(Problem problem) {
-  return problem == Problem::single_label  ? "single_label"
-         : problem == Problem::multi_label ? "multi_label"
-         : problem == Problem::regression  ? "regression"
-                                           : "auto";
-}
-
 // A field's value as a label; none if it cannot be one.
 inline std::optional<LabelValue> label_of(const Json& value) {
   constexpr std::uint64_t beyond = std::uint64_t{1} << 62;
@@ -56,6 +49,16 @@ class LabelSet {
   Problem problem() const { return problem_; }
   const std::vector<std::string>& names() const { return names_; }  // of the classes, sorted; none for regression
 
+  // Outputs of a head that tells them: a score for each class, or the one value.
+  Index outputs() const { return problem_ == Problem::regression ? 1 : std::ssize(names_); }
+  // What each output is held against.
+  std::vector<double> targets(const std::vector<Index>& classes, double value) const {
+    if (problem_ == Problem::regression) return {value};
+    std::vector<double> targets(names_.size(), 0);
+    for (const Index index : classes) targets.at(static_cast<std::size_t>(index)) = 1;
+    return targets;
+  }
+
   // All labels of a dataset, each with what says where it stands. 'asked' is what the caller says the problem is.
   template <class Place>
   static LabelSet of(const std::vector<LabelValue*>& labels, Problem asked, const Place& place) {
@@ -79,6 +82,8 @@ class LabelSet {
       if (sorted.size() > 2 * max_classes + labels.size()) unique(sorted);
     }
     unique(sorted);
+    require(!sorted.empty(), Fault::data, "rows.label",
+            "{}: no row has a label, from this one on; expected one at least", place(0));
     require(sorted.size() <= max_classes, Fault::data, "rows.label",
             "there are {} different labels; expected at most {}; is the field 'label' the right one?", sorted.size(),
             max_classes);
@@ -136,7 +141,7 @@ class LabelSet {
     return label.kind == LabelValue::Kind::names ? label.names : std::vector<std::string>{label.name};
   }
 
-  // Cells of text are numbers when all of them are.
+  // Cells of text are numbers when all of them are; where numbers are asked for, each that is one.
   static void read_cells(const std::vector<LabelValue*>& labels, Problem asked) {
     const auto read = [](const LabelValue& label, auto& number) {
       const char* const end = label.name.data() + label.name.size();
@@ -151,9 +156,9 @@ class LabelSet {
       integers = integers && read(*label, integer) && std::to_string(integer) == label->name;
       numbers = numbers && read(*label, number) && std::isfinite(number);
     }
-    if (asked == Problem::multi_label || !(integers || numbers)) return;
+    if (asked == Problem::multi_label || !(integers || numbers || asked == Problem::regression)) return;
     for (LabelValue* label : labels) {
-      read(*label, label->number);
+      if (!read(*label, label->number) || !std::isfinite(label->number)) continue;
       label->kind = integers ? LabelValue::Kind::integer : LabelValue::Kind::number;
       if (integers) read(*label, label->integer);
     }

@@ -123,8 +123,12 @@ class RowFields {
 
   static std::string fields_of(const Record& record) {
     std::string names;
-    for (const auto& [name, value] : record.fields.items())
-      if (names.size() < 300) names += (names.empty() ? "'" : ", '") + printable(name, 60) + "'";
+    std::size_t shown = 0;
+    for (const auto& [name, value] : record.fields.get_ref<const Json::object_t&>()) {
+      if (names.size() >= 300) return fmt::format("{} and {} more", names, record.fields.size() - shown);
+      names += (names.empty() ? "'" : ", '") + printable(name, 60) + "'";
+      ++shown;
+    }
     return names.empty() ? "(none)" : names;
   }
 

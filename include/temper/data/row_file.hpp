@@ -65,6 +65,7 @@ class JsonRows final : public RowSource {
       const Index line = window_.line();
       const bool blank = row.find_first_not_of(space) == std::string_view::npos;
       if (!blank) {
+        if (end != std::string_view::npos) refuse_unfinished(row, line);
         record.line = line;
         record.fields = parsed(row, line, 1);
         require_object(record.fields, window_.path(), line);
@@ -75,6 +76,14 @@ class JsonRows final : public RowSource {
     }
   }
 
+  // JSON that was indented for people is likely: say what to do, and not that the line ends early.
+  void refuse_unfinished(std::string_view row, Index line) const {
+    const char first = row[row.find_first_not_of(space)], last = row[row.find_last_not_of(space)];
+    require(first != '{' || (last != '{' && last != '[' && last != ','), Fault::data, "json.syntax",
+            "{}:{}: the object does not end on its line; expected one object a line, or all in an array",
+            shown_path(window_.path()), line);
+  }
+
   // The text is searched for the element's end first: a bracket or comma outside of strings and brackets.
   bool next_item(Record& record) {
     pass_space();
@@ -82,6 +91,9 @@ class JsonRows final : public RowSource {
     first_item_ = false;
     const Index line = window_.line(), column = column_;
     const std::size_t size = item_size();
+    if (size == 0)
+      fail_here(window_.rest().empty() ? "the text ends inside of an array; expected an object"
+                                       : "a row is missing; expected an object");
     const std::string_view item = window_.rest().substr(0, size);
     record.line = line;
     record.fields = parsed(item, line, column);
@@ -163,10 +175,8 @@ class JsonRows final : public RowSource {
     if (parser_.parse(text, value)) return value;
     JsonOptions options;
     options.first_line = line;
-    // Spaces in front, so that the message has the column in the file.
-    if (column == 1) return parse_json(text, shown_path(window_.path()), options);
-    const std::string moved = std::string(static_cast<std::size_t>(column - 1), ' ') + std::string(text);
-    return parse_json(moved, shown_path(window_.path()), options);
+    options.first_column = column;
+    return parse_json(text, shown_path(window_.path()), options);
   }
 
   ByteWindow window_;

@@ -24,18 +24,20 @@ class RowReader {
   const RowFields& fields() const { return fields_; }
   std::string place(Index line) const { return fields_.place(line); }
 
-  // The format that a row's fields say. Fields beside those of the format do not matter.
+  // The format that a row's fields say. Fields beside those of the format do not matter. Files that were put together
+  // have null where a row comes from another: a null conversation or preference is looked at only where nothing else
+  // is.
   RowFormat format_of(const Record& record) const {
     const auto has = [&](std::string_view field) { return fields_.has(record, field); };
+    const auto given = [&](std::string_view field) { return fields_.given(record, field) != nullptr; };
+    if (const auto format = conversation_format(given)) return *format;
     bool completion = false;
     for (const std::string_view name : completion_names) completion = completion || has(name);
-    if (has("chosen") && has("rejected")) return RowFormat::preference;
-    if (has("messages") || (has("conversation_id") && has("role"))) return RowFormat::chat;
-    if (has("conversations")) return RowFormat::sharegpt;
     if (has("instruction") && has("output")) return RowFormat::alpaca;
     if (has("prompt") && completion) return RowFormat::instruction;
     if (has("label") && (has("text") || has("prompt"))) return RowFormat::classification;
     if (has("text") || (has("input") && !completion)) return RowFormat::text;
+    if (const auto format = conversation_format(has)) return *format;
     fail(Fault::data, "rows.format", "{}: no format has the fields {}; expected text, prompt and completion, {}",
          place(record.line), RowFields::fields_of(record),
          "instruction and output, messages, conversations, conversation_id with role and content, chosen and rejected, "
@@ -44,7 +46,8 @@ class RowReader {
 
   // Whether this row is one message of a conversation that other rows go on with.
   bool is_part(const Record& record, RowFormat format) const {
-    return format == RowFormat::chat && !fields_.has(record, "messages");
+    if (format != RowFormat::chat || fields_.given(record, "messages")) return false;
+    return !fields_.has(record, "messages") || fields_.given(record, "conversation_id");
   }
 
   // What the rows of one conversation have in common.
@@ -108,10 +111,22 @@ class RowReader {
   }
 
  private:
-  std::string_view text_field(const Record& record, std::string_view other) const {
-    return fields_.has(record, "text") || !fields_.has(record, other) ? "text" : other;
+  template <class Has>
+  static std::optional<RowFormat> conversation_format(const Has& has) {
+    if (has("chosen") && has("rejected")) return RowFormat::preference;
+    if (has("messages") || (has("conversation_id") && has("role"))) return RowFormat::chat;
+    if (has("conversations")) return RowFormat::sharegpt;
+    return std::nullopt;
   }
+
+  std::string_view text_field(const Record& record, std::string_view other) const {
+    if (fields_.given(record, "text") || !fields_.has(record, other)) return "text";
+    return fields_.has(record, "text") && !fields_.given(record, other) ? "text" : other;
+  }
+  // The first that has something; else the first that is there.
   std::string_view completion_field(const Record& record) const {
+    for (const std::string_view name : completion_names)
+      if (fields_.given(record, name)) return name;
     for (const std::string_view name : completion_names)
       if (fields_.has(record, name)) return name;
     return completion_names[0];
@@ -208,6 +223,12 @@ class RowReader {
     require(label.has_value(), Fault::data, "rows.field",
             "{}: field 'label' is {}; expected a string, a number, or a list of names", place(record.line),
             RowFields::shown(list));
+    const bool has_empty = label->kind == LabelValue::Kind::name
+                               ? label->name.empty()
+                               : std::count(label->names.begin(), label->names.end(), std::string()) > 0;
+    require(!has_empty, Fault::data, "rows.field",
+            "{}: field 'label' has an empty name; expected the name or number of a class; complete or remove the row",
+            place(record.line));
     sample.label = std::move(*label);
     sample.label.from_text = is_text;
   }
@@ -225,6 +246,10 @@ class RowReader {
     std::size_t shared = 0;
     if (begins_with_prompt(chosen) && begins_with_prompt(rejected)) {
       while (shared + 1 < chosen.size() && shared + 1 < rejected.size() && chosen[shared] == rejected[shared]) ++shared;
+      for (const auto& [field, side] : {std::pair("chosen", &chosen), std::pair("rejected", &rejected)})
+        require(side->size() > 1, Fault::data, "rows.field",
+                "{}: field '{}' is a question without an answer; expected an assistant's message behind it",
+                place(record.line), field);
       require(shared > 0, Fault::data, "rows.field",
               "{}: fields 'chosen' and 'rejected' begin with different messages; expected one prompt",
               place(record.line));

@@ -6,6 +6,7 @@
 #include "temper/data/tokenizer.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -79,6 +80,15 @@ class RowTokens {
     return row;
   }
 
+  // How much of the text remains when the row is cut.
+  Index kept_bytes(const Encoding& encoding) const {
+    const auto limit = static_cast<std::size_t>(settings_.max_length);
+    if (encoding.ids.size() <= limit) return std::numeric_limits<Index>::max();
+    Index end = 0;
+    for (std::size_t i = 0; i < limit; ++i) end = std::max(end, encoding.spans[i].end);
+    return end;
+  }
+
   TokenRow conversation(const Json& messages, const Sample& sample, TrainOn train_on, std::size_t first) {
     return settings_.template_use == TemplateUse::off ? plain_row(messages, train_on)
                                                       : chat_row(messages, sample, train_on, first);
@@ -129,9 +139,10 @@ class RowTokens {
   TokenRow chat_row(const Json& messages, const Sample& sample, TrainOn train_on, std::size_t first) {
     context_.tools = sample.tools;
     context_.documents = sample.documents;
-    const LabelledText labelled = label_conversation(chat_, messages, context_, train_on, first);
+    const ConversationLabels conversation(chat_, messages, context_);
+    const Encoding encoding = tokenizer_.encode(conversation.text(), SpecialTokens::none, cache_);
+    const LabelledText labelled = conversation.label(train_on, first, kept_bytes(encoding));
     TokenRow row;
-    const Encoding encoding = tokenizer_.encode(labelled.text, SpecialTokens::none, cache_);
     row.tokens = encoding.ids;
     mark(row, encoding, labelled.labels);
     if (labelled.generation_blocks)

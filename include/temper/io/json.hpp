@@ -65,7 +65,11 @@ class JsonBuilder final : public JsonEvents {
 
  public:
   JsonBuilder(std::string_view text, std::string_view source, const JsonOptions& options, LocatedJson* located)
-      : text_(text), source_(source), options_(options), located_(located), place_{options.first_line, 1} {}
+      : text_(text),
+        source_(source),
+        options_(options),
+        located_(located),
+        place_{options.first_line, options.first_column} {}
 
   Json take() { return std::move(root_); }
 
@@ -155,15 +159,15 @@ class JsonBuilder final : public JsonEvents {
     if (repeated.empty()) return;
     std::sort(repeated.begin(), repeated.end());
     if (!located_) {
-      const Place second = place_of(text_, object.places[repeated[0]], options_.first_line);
+      const Place second = place_of(text_, object.places[repeated[0]], options_.first_line, options_.first_column);
       fail(options_.fault, "json.duplicate_key", "{}:{}:{}: key '{}' stands twice in one object; expected it once",
            printable(source_, 400), second.line, second.column, printable(members[repeated[0]].first));
     }
     Json::object_t kept;
     for (std::size_t i = 0, next = 0; i < members.size(); ++i) {
       if (next < repeated.size() && repeated[next] == i) {
-        located_->duplicates.push_back(
-            {json_pointer(object.pointer, members[i].first), place_of(text_, object.places[i], options_.first_line)});
+        located_->duplicates.push_back({json_pointer(object.pointer, members[i].first),
+                                        place_of(text_, object.places[i], options_.first_line, options_.first_column)});
         ++next;
       } else {
         static_cast<Json::object_t::Container&>(kept).emplace_back(members[i].first, std::move(members[i].second));

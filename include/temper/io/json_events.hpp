@@ -27,7 +27,8 @@ struct JsonOptions {
   std::size_t max_depth = 64;
   std::size_t max_nodes = std::numeric_limits<std::size_t>::max();  // values and keys together
   Comments comments = Comments::refused;
-  Index first_line = 1;       // the line of the text's first byte in 'source'
+  Index first_line = 1;  // where the text's first byte stands in 'source'
+  Index first_column = 1;
   Fault fault = Fault::data;  // whose mistake it is: a recipe's is Fault::usage
 };
 
@@ -37,13 +38,14 @@ struct Place {
   Index column = 1;
 };
 
-inline Place place_of(std::string_view text, std::size_t offset, Index first_line = 1) {
+inline Place place_of(std::string_view text, std::size_t offset, Index first_line = 1, Index first_column = 1) {
   const std::string_view before = text.substr(0, std::min(offset, text.size()));
   const std::size_t newline = before.rfind('\n');
   const std::string_view line = newline == std::string_view::npos ? before : before.substr(newline + 1);
   const auto starts_character = [](char c) { return (static_cast<unsigned char>(c) & 0xc0u) != 0x80u; };
   return {first_line + static_cast<Index>(std::count(before.begin(), before.end(), '\n')),
-          1 + static_cast<Index>(std::count_if(line.begin(), line.end(), starts_character))};
+          (newline == std::string_view::npos ? first_column : 1) +
+              static_cast<Index>(std::count_if(line.begin(), line.end(), starts_character))};
 }
 
 // Tells how far the lexer has read: its own position is not part of the SAX interface.
@@ -118,7 +120,7 @@ class JsonPass {
 
   // 'source:line:column: messages[1].content: what'
   [[noreturn]] void fail_at(std::size_t offset, std::string_view code, const std::string& what) const {
-    const Place place = place_of(text_, offset, options_.first_line);
+    const Place place = place_of(text_, offset, options_.first_line, options_.first_column);
     const std::string field = path();
     throw Error(options_.fault, code,
                 fmt::format("{}:{}:{}: {}{}{}", printable(source_, 400), place.line, place.column, field,

@@ -35,7 +35,8 @@ struct SelfAttention {
     rotary(ctx, saved.queries, batch.positions, batch.cosines, batch.sines, shape.heads, Rotation::forward);
     rotary(ctx, saved.keys, batch.positions, batch.cosines, batch.sines, shape.kv_heads, Rotation::forward);
 
-    Matrix keys = saved.keys, values = saved.values;
+    const auto scope = ctx.scope();
+    Matrix keys = spread(ctx, batch, saved.keys), values = spread(ctx, batch, saved.values);
     if (batch.cache) remember(ctx, batch, keys, values);
     saved.mixed = keep<Act>(ctx, tokens, shape.heads * shape.width);
     saved.lse = keep<Act>(ctx, tokens, shape.heads);
@@ -48,11 +49,13 @@ struct SelfAttention {
     const Index tokens = dy.rows();
     const auto dmixed = scratch<Act>(ctx, tokens, shape.heads * shape.width);
     const auto dqueries = scratch<Act>(ctx, tokens, shape.heads * shape.width);
-    const auto dkeys = scratch<Act>(ctx, tokens, shape.kv_heads * shape.width);
-    const auto dvalues = scratch<Act>(ctx, tokens, shape.kv_heads * shape.width);
+    const Matrix keys = spread(ctx, batch, saved.keys), values = spread(ctx, batch, saved.values);
+    const auto dspread_keys = scratch<Act>(ctx, keys.rows(), keys.cols());
+    const auto dspread_values = scratch<Act>(ctx, keys.rows(), keys.cols());
     output.backward(ctx, dy, into(dmixed), saved.output);
-    attention_backward(ctx, dqueries, dkeys, dvalues, In<B>(dmixed), In<B>(saved.mixed), In<B>(saved.lse),
-                       In<B>(saved.queries), In<B>(saved.keys), In<B>(saved.values), batch.spans, shape);
+    attention_backward(ctx, dqueries, dspread_keys, dspread_values, In<B>(dmixed), In<B>(saved.mixed), In<B>(saved.lse),
+                       In<B>(saved.queries), In<B>(keys), In<B>(values), batch.spans, shape);
+    const Matrix dkeys = gathered(ctx, batch, dspread_keys), dvalues = gathered(ctx, batch, dspread_values);
     rotary(ctx, dkeys, batch.positions, batch.cosines, batch.sines, shape.kv_heads, Rotation::backward);
     rotary(ctx, dqueries, batch.positions, batch.cosines, batch.sines, shape.heads, Rotation::backward);
     value.backward(ctx, dvalues, dx, saved.value);
@@ -85,6 +88,22 @@ struct SelfAttention {
     const auto dprojected = scratch<Act>(ctx, dy.rows(), dy.cols());
     head_norm->backward(ctx, heads_of(dy), into(heads_of(dprojected)), saved_norm);
     linear.backward(ctx, dprojected, dx, saved);
+  }
+
+  // Where documents share what they begin with, each gets its keys as one stretch of rows; and the way back, where a
+  // row has the gradients of all the keys that it made. Scratch of the enclosing scope.
+  Matrix spread(Context<B>& ctx, const TokenBatch<B>& batch, Matrix rows) {
+    if (batch.key_rows.empty()) return rows;
+    const auto keys = scratch<Act>(ctx, batch.key_rows.size(), rows.cols());
+    gather_rows(ctx, keys, In<B>(rows), batch.key_rows);
+    return keys;
+  }
+  Matrix gathered(Context<B>& ctx, const TokenBatch<B>& batch, Matrix dkeys) {
+    if (batch.key_rows.empty()) return dkeys;
+    const auto drows = scratch<Act>(ctx, batch.size(), dkeys.cols());
+    zero(ctx, flat(drows));
+    scatter_add(ctx, drows, In<B>(dkeys), batch.key_rows);
+    return drows;
   }
 
   // New keys and values go to the end of their sequences' places in the cache, and attention reads the whole of these.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A decoder by configuration: embedding, n blocks, norm; and the head that scores the vocabulary. Llama, Qwen2, Qwen3
 // and Mistral are this one type. Forward turns tokens into hidden states [T, D]; the head stands apart, since losses
-// read it in blocks (model/heads.hpp).
+// read it in blocks (model/heads.hpp). A classifier or a reward model has a score head instead.
 #pragma once
 #include <memory>
 #include <optional>
@@ -13,16 +13,20 @@
 
 namespace temper {
 
-// What turns hidden states into logits: hidden W^T. The gradient is empty where the head is frozen.
+enum class HeadKind { language, scores };
+
+// What turns hidden states into logits, or scores: hidden W^T. The gradient is empty where the head is frozen.
 template <class B>
 struct HeadOf {
-  DenseMatrix<B> weight;  // [V, D]
+  DenseMatrix<B> weight;  // [V, D], or [outputs, D]
   View<B, typename B::Activation, 2> gradient;
+  HeadKind kind = HeadKind::language;
 };
 
 // The paths of a decoder's modules, as Hugging Face names them.
-inline ModuleNames module_names(const Config& config) {
-  ModuleNames names{.all = {"model.embed_tokens", "model.norm", "lm_head"}, .projections = {}};
+inline ModuleNames module_names(const Config& config, HeadKind head = HeadKind::language) {
+  ModuleNames names{.all = {"model.embed_tokens", "model.norm", head == HeadKind::scores ? "score" : "lm_head"},
+                    .projections = {}};
   for (Index l = 0; l < config.layers; ++l) {
     const std::string path = "model.layers." + std::to_string(l) + ".";
     for (const char* norm : {"input_layernorm", "post_attention_layernorm"}) names.all.push_back(path + norm);
@@ -36,9 +40,16 @@ inline ModuleNames module_names(const Config& config) {
   return names;
 }
 
+// What backward needs of a block is kept, or computed once more from the block's input: for a third more arithmetic,
+// the activations of one block are held at a time instead of all (Chen et al. 2016). The bits are the same.
+enum class Recompute { none, blocks };
+
 struct BuildOptions {
   std::uint64_t seed = 42;                   // of values that no file gives
   Execution execution = Execution::running;  // planning: shapes and bytes only
+  Recompute recompute = Recompute::none;
+  Base base = Base::replaced;  // kept: what is trained can be switched off like any adapter
+  Index scores = 0;            // outputs of a score head in place of the language head; 0: none
 };
 
 template <class B, class A>
@@ -53,7 +64,7 @@ class Decoder {
 
   // All that backward needs. Made once; a step fills it again and again.
   struct Saved {
-    Matrix embedded;
+    std::vector<Matrix> streams;  // what each block was given, where blocks are computed once more
     std::vector<typename Block<B, A>::Saved> blocks;
     typename Norm<B>::Saved norm;
   };
@@ -63,19 +74,31 @@ class Decoder {
       : config_(std::move(config)),
         adapter_(std::move(adapter)),
         source_(std::move(source)),
+        recompute_(options.recompute),
         memory_(std::make_unique<Memory<B>>(options.execution)) {
-    check_adapter_names(adapter_, module_names(config_));
+    check_adapter_names(adapter_, module_names(config_, options.scores > 0 ? HeadKind::scores : HeadKind::language));
+    require(
+        !source_ || source_->coding() == config_.coding, Fault::data, "weights.coding",
+        "{}: config.json says that weights are {} (quantization_config) but they are {}; expected them to agree; use "
+        "the config.json that belongs to these weights",
+        source_ ? source_->description() : "", name_of(config_.coding),
+        name_of(source_ ? source_->coding() : Coding::dense));
     typename B::Stream stream(1);
-    Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range);
+    Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range, options.base);
     embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width);
     if constexpr (HasPrefix<A, B>) prefix_ = adapter_.prefix(build, config_.vocabulary, config_.width);
     for (Index l = 0; l < config_.layers; ++l)
       blocks_.push_back(block(build, adapter_, "model.layers." + std::to_string(l), config_, l));
     norm_ = norm(build, adapter_, "model.norm", config_.width, config_.norm_epsilon);
-    build_head(build);
+    if (options.scores > 0)
+      build_score(build, options.scores);
+    else
+      build_head(build);
     build.allow_left_over("rotary_emb.inv_freq");
     build.finish();
+    switchable_ = build.keeps_base() || !build.trains_base();
     saved_.blocks.resize(blocks_.size());
+    saved_.streams.resize(blocks_.size());
   }
 
   const Config& config() const { return config_; }
@@ -83,19 +106,24 @@ class Decoder {
   const WeightSource* source() const { return source_.get(); }
   const BytesByHolder& bytes() const { return memory_->bytes(); }
   Saved& saved() { return saved_; }
+  bool switchable() const { return switchable_; }                       // whether Adapters::off is the base
   Index prefix() const { return prefix_ ? prefix_->value.rows() : 0; }  // places before each document
 
-  HeadOf<B> head() {
-    if (head_) return {DenseMatrix<B>(head_->value), head_->gradient};
+  Index scores() const { return score_ ? score_->value.rows() : 0; }  // outputs of the score head; 0: a language model
+
+  HeadOf<B> head(Adapters adapters = Adapters::on) {
+    if (score_) return {DenseMatrix<B>(score_->value), score_->gradient, HeadKind::scores};
+    if (head_ && adapters == Adapters::on) return {DenseMatrix<B>(head_->value), head_->gradient};
     if (!config_.tied) return {frozen_head_, {}};
-    return {embedding_.table(), embedding_.trained ? embedding_.trained->gradient : Matrix{}};
+    return {embedding_.table(adapters), embedding_.trained ? embedding_.trained->gradient : Matrix{}};
   }
 
-  // hidden [T, D] = the states after the last norm. In training the streams between blocks are kept for backward; else
-  // two scratch buffers take turns and each block's memory is released behind it.
+  // hidden [T, D] = the states after the last norm. In training the streams between blocks are kept for backward, and
+  // what each block keeps too unless it is computed once more; else two scratch buffers take turns and each block's
+  // memory is released behind it.
   void forward(Context<B>& ctx, const TokenBatch<B>& batch, Matrix hidden, Saved& saved) {
     const Index tokens = batch.size(), width = config_.width;
-    require(batch.prefix == prefix() || batch.cache, Fault::usage, "decoder.prefix",
+    require(batch.prefix == (ctx.adapted() ? prefix() : 0) || batch.cache, Fault::usage, "decoder.prefix",
             "the batch has {} places before each document but the adapter {}; expected equal; use upload_batch_of",
             batch.prefix, prefix());
     const auto scope = ctx.scope();
@@ -109,16 +137,12 @@ class Decoder {
     check_finite(ctx, In<B>(stream), "model.embed_tokens", "");
     // [blocks]
     for (std::size_t l = 0; l < blocks_.size(); ++l) {
-      if (ctx.training()) {
-        const Matrix next = keep<Act>(ctx, tokens, width);
-        blocks_[l].forward(ctx, stream, next, batch, saved.blocks[l]);
-        stream = next;
-      } else {
-        const auto keeping = ctx.keeping();
-        const Matrix next = turns[(l + 1) % 2];
-        blocks_[l].forward(ctx, stream, next, batch, saved.blocks[l]);
-        stream = next;
-      }
+      const Matrix next = ctx.training() ? keep<Act>(ctx, tokens, width) : turns[(l + 1) % 2];
+      std::optional<typename Context<B>::Keeping> released;
+      if (!ctx.training() || recompute_ == Recompute::blocks) released.emplace(ctx.arena());
+      blocks_[l].forward(ctx, stream, next, batch, saved.blocks[l]);
+      saved.streams[l] = stream;
+      stream = next;
     }
     // [/blocks]
     norm_.forward(ctx, stream, hidden, saved.norm);
@@ -130,7 +154,15 @@ class Decoder {
     const auto scope = ctx.scope();
     const auto dstream = scratch<Act>(ctx, dhidden.rows(), dhidden.cols());
     norm_.backward(ctx, dhidden, into(dstream), saved.norm);
-    for (std::size_t l = blocks_.size(); l-- > 0;) blocks_[l].backward(ctx, dstream, batch, saved.blocks[l]);
+    for (std::size_t l = blocks_.size(); l-- > 0;) {
+      const auto block_scope = ctx.scope();
+      const auto keeping = ctx.keeping();
+      if (recompute_ == Recompute::blocks) {
+        const auto next = scratch<Act>(ctx, dhidden.rows(), dhidden.cols());  // which is known already
+        blocks_[l].forward(ctx, saved.streams[l], next, batch, saved.blocks[l]);
+      }
+      blocks_[l].backward(ctx, dstream, batch, saved.blocks[l]);
+    }
     over_prefixes(batch, dstream, [&](Matrix dplaces) {
       add(ctx, onto(prefix_->gradient), In<B>(dplaces));
       if (embedding_.trained) zero(ctx, flat(dplaces));  // they are no token's
@@ -145,6 +177,7 @@ class Decoder {
     for (Block<B, A>& b : blocks_) b.visit(each);
     norm_.visit(each);
     if (head_) each(*head_);
+    if (score_) each(*score_);
   }
 
  private:
@@ -154,15 +187,19 @@ class Decoder {
     for (const AttentionSpan& s : batch.host_spans) work(stream.slice(s.query_begin, s.query_begin + batch.prefix));
   }
 
+  // As transformers' ForSequenceClassification: no bias. Always trained; zero where the folder is a language model's.
+  void build_score(Builder<B>& build, Index outputs) {
+    score_ = build.trained_if_there("score.weight", {outputs, config_.width}, zeros);
+    build.allow_left_over("lm_head.weight");
+  }
+
   void build_head(Builder<B>& build) {
     const bool trains_head = adapter_trains(adapter_, "lm_head");
     const bool trains_table = adapter_trains(adapter_, "model.embed_tokens");
     const Index v = config_.vocabulary, d = config_.width;
     if (!config_.tied) {
-      if (trains_head)
-        head_ = build.trained_matrix("lm_head.weight", v, d);
-      else
-        frozen_head_ = build.frozen_matrix("lm_head.weight", v, d);
+      if (trains_head) head_ = build.trained_matrix("lm_head.weight", v, d);
+      if (!trains_head || build.keeps_base()) frozen_head_ = build.frozen_matrix("lm_head.weight", v, d);
       return;
     }
     require(!trains_table || trains_head, Fault::usage, "decoder.tied",
@@ -176,13 +213,15 @@ class Decoder {
   Config config_;
   A adapter_;
   std::shared_ptr<const WeightSource> source_;
+  Recompute recompute_;
   std::unique_ptr<Memory<B>> memory_;
   Embedding<B> embedding_;
   std::optional<Parameter<B>> prefix_;  // [places, D]
   std::vector<Block<B, A>> blocks_;
   Norm<B> norm_;
   DenseMatrix<B> frozen_head_;
-  std::optional<Parameter<B>> head_;
+  std::optional<Parameter<B>> head_, score_;
+  bool switchable_ = true;
   Saved saved_;
 };
 

@@ -9,13 +9,15 @@ namespace temper {
 
 template <class B>
 struct Embedding {
-  DenseMatrix<B> frozen;  // empty where the table is trained
+  DenseMatrix<B> frozen;  // empty where the table is trained (and its base not kept)
   std::optional<Parameter<B>> trained;
 
-  DenseMatrix<B> table() const { return trained ? DenseMatrix<B>(trained->value) : frozen; }
+  DenseMatrix<B> table(Adapters adapters) const {
+    return trained && adapters == Adapters::on ? DenseMatrix<B>(trained->value) : frozen;
+  }
 
   void forward(Context<B>& ctx, View<B, const TokenId, 1> tokens, View<B, typename B::Activation, 2> y) const {
-    gather(ctx, y, table(), tokens);
+    gather(ctx, y, table(ctx.adapters()), tokens);
   }
   void backward(Context<B>& ctx, In<B> dy, View<B, const TokenId, 1> tokens) {
     if (trained) scatter_add(ctx, trained->gradient, dy, tokens);
@@ -27,9 +29,11 @@ struct Embedding {
 
 template <class B, class A>
 Embedding<B> embedding(Builder<B>& build, const A& adapter, const std::string& path, Index vocabulary, Index width) {
-  if (adapter_trains(adapter, path))
-    return {.frozen = {}, .trained = build.trained_matrix(path + ".weight", vocabulary, width)};
-  return {.frozen = build.frozen_matrix(path + ".weight", vocabulary, width), .trained = {}};
+  Embedding<B> layer;
+  const bool trains = adapter_trains(adapter, path);
+  if (trains) layer.trained = build.trained_matrix(path + ".weight", vocabulary, width);
+  if (!trains || build.keeps_base()) layer.frozen = build.frozen_matrix(path + ".weight", vocabulary, width);
+  return layer;
 }
 
 }  // namespace temper

@@ -11,25 +11,31 @@
 #include "temper/io/safetensors_write.hpp"
 #include "temper/io/weight_folder.hpp"
 #include "temper/model/decoder.hpp"
+#include "temper/model/score_labels.hpp"
+#include "temper/model/stored_codes.hpp"
 
 namespace temper {
 
 // A folder's tensors as a source of weights, mapped and read where they lie.
 class FolderWeights : public WeightSource {
  public:
-  explicit FolderWeights(const std::filesystem::path& folder) : folder_(folder), weights_(folder) {}
+  explicit FolderWeights(const std::filesystem::path& folder)
+      : folder_(folder), weights_(folder), coding_(coding_of(weights_)) {}
 
   std::string description() const override { return shown_path(folder_); }
   std::optional<StoredTensor> find(std::string_view name) const override {
     const TensorInfo* tensor = weights_.find(name);
     if (!tensor) return std::nullopt;
+    if (coding_ != Coding::dense && holds_codes(*tensor)) return StoredCodes(weights_, *tensor).read();
     return StoredTensor{require_element(*tensor), tensor->shape, tensor->bytes.data()};
   }
   std::vector<std::string> names() const override {
     std::vector<std::string> all;
-    for (const TensorInfo& tensor : weights_.tensors()) all.push_back(tensor.name);
+    for (const TensorInfo& tensor : weights_.tensors())
+      if (!is_part(tensor)) all.push_back(tensor.name);
     return all;
   }
+  Coding coding() const override { return coding_; }
   const WeightFolder& folder() const { return weights_; }
 
   // Reads everything once: NaN and infinity are refused, naming the tensor.
@@ -39,8 +45,16 @@ class FolderWeights : public WeightSource {
   }
 
  private:
+  // Of a quantized weight, which takes all of its parts with it.
+  bool is_part(const TensorInfo& tensor) const {
+    const std::string_view whole = coding_ == Coding::dense ? "" : weight_of_part(tensor.name);
+    const TensorInfo* weight = whole.empty() ? nullptr : weights_.find(whole);
+    return weight && holds_codes(*weight);
+  }
+
   std::filesystem::path folder_;
   WeightFolder weights_;
+  Coding coding_;
 };
 
 inline bool has_weights(const std::filesystem::path& folder) {
@@ -95,11 +109,22 @@ inline void copy_companions(const std::filesystem::path& from, const std::filesy
       std::filesystem::copy_file(from / name, to / name, std::filesystem::copy_options::overwrite_existing);
 }
 
+// A score head is nothing without its labels.
+template <class B, class A>
+void require_outputs(const Decoder<B, A>& model, Index labels) {
+  require(
+      model.scores() == labels, Fault::usage, "head.outputs",
+      "a head of {} scores is saved with {} labels; expected one for each; give the labels to save_model or save_peft",
+      model.scores(), labels);
+}
+
 // The whole trained model: every tensor as F32, or F64 from the double backend. 'folder' is one that a NewFolder
 // builds.
 template <class B, class A>
-void save_model(Decoder<B, A>& model, const std::filesystem::path& base, const std::filesystem::path& folder) {
-  Json config = model.config().json;
+void save_model(Decoder<B, A>& model, const std::filesystem::path& base, const std::filesystem::path& folder,
+                const std::optional<ScoreLabels>& labels = std::nullopt) {
+  require_outputs(model, labels ? labels->outputs() : 0);
+  Json config = labels ? score_config(model.config(), *labels) : model.config().json;
   if (config.contains("torch_dtype"))
     config["torch_dtype"] = "float32";
   else

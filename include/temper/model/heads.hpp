@@ -1,53 +1,121 @@
 // SPDX-License-Identifier: MIT
 // The language head and the loss as one operation over blocks of logits: the whole [S, V] is never held. Only
-// supervised positions reach the head.
+// supervised positions reach the head. A score head is small: its scores are held.
 #pragma once
 #include "temper/model/decoder.hpp"
 #include "temper/objective/objective.hpp"
 
 namespace temper {
 
-// The loss of a micro-batch and, in training, dhidden [T, D] (zero where nothing is supervised). 'denominator' is the
-// number of supervised tokens (or pairs) of the whole step.
+// The loss of supervised states [S, D] and, in training, their gradients.
+template <class B, GradientKnown O>
+Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> states,
+                    View<B, typename B::Activation, 2> dstates, const TokenBatch<B>& batch, double denominator) {
+  using Act = typename B::Activation;
+  const Index supervised = batch.supervised();
+  const auto loss = scratch<Act>(ctx, supervised), plain = scratch<Act>(ctx, supervised);
+  const auto correct = scratch<std::int32_t>(ctx, supervised);
+  cross_entropy(ctx, loss, plain, correct, into(dstates), head.gradient, states, head.weight, batch.targets,
+                objective.cross_entropy(), static_cast<Act>(1 / denominator));
+  Loss total{.count = static_cast<double>(supervised)};
+  ctx.run("sum_losses", {.flops = 3.0 * static_cast<double>(supervised)}, [&] {
+    for (Index i = 0; i < supervised; ++i) {
+      total.sum += static_cast<double>(loss(i));
+      total.plain += static_cast<double>(plain(i));
+      total.correct += correct(i);
+    }
+  });
+  return total;
+}
+
+template <class B, FollowsTeacher O>
+Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> states,
+                    View<B, typename B::Activation, 2> dstates, const TokenBatch<B>& batch, double denominator) {
+  using Act = typename B::Activation;
+  const Index supervised = batch.supervised();
+  const auto loss = scratch<Act>(ctx, supervised), divergence = scratch<Act>(ctx, supervised),
+             plain = scratch<Act>(ctx, supervised);
+  const auto correct = scratch<std::int32_t>(ctx, supervised);
+  distillation(ctx, loss, divergence, plain, correct, into(dstates), head.gradient, states, head.weight,
+               batch.taught.states, batch.taught.head, batch.targets, objective.distill(),
+               static_cast<Act>(1 / denominator));
+  Loss total{.count = static_cast<double>(supervised)};
+  total.add("divergence", 0);
+  ctx.run("sum_losses", {.flops = 4.0 * static_cast<double>(supervised)}, [&] {
+    for (Index i = 0; i < supervised; ++i) {
+      total.sum += static_cast<double>(loss(i));
+      total.plain += static_cast<double>(plain(i));
+      total.correct += correct(i);
+      total.add("divergence", static_cast<double>(divergence(i)));
+    }
+  });
+  return total;
+}
+
+// [seam]
+template <class B, class O>
+Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> states,
+                    View<B, typename B::Activation, 2> dstates, const TokenBatch<B>& batch, double denominator) {
+  using Act = typename B::Activation;
+  const Index supervised = batch.supervised();
+  const auto logp = scratch<Act>(ctx, supervised), lse = scratch<Act>(ctx, supervised),
+             dlogp = scratch<Act>(ctx, supervised);
+  log_probs(ctx, logp, lse, states, head.weight, batch.targets);
+  const LogProbs<B> input{logp, batch.sequence_of, batch.documents};
+  Loss total = objective.loss(ctx, input, O::template Batch<B>::of(batch, denominator), dlogp);
+  total.plain = total.sum;
+  if (ctx.training())
+    log_probs_backward(ctx, dstates, head.gradient, View<B, const Act, 1>(dlogp), View<B, const Act, 1>(lse), states,
+                       head.weight, batch.targets);
+  return total;
+}
+// [/seam]
+
+// The same for scores: the states are those of the documents' last tokens.
+template <class B, class O>
+requires ReadsScores<O, B> Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> states,
+                                               View<B, typename B::Activation, 2> dstates, const TokenBatch<B>& batch,
+                                               double denominator) {
+  using Act = typename B::Activation;
+  const Index outputs = head.weight.rows;
+  const auto scores = scratch<Act>(ctx, states.rows(), outputs), dscores = scratch<Act>(ctx, states.rows(), outputs);
+  matmul(ctx, into(scores), states, head.weight);
+  Loss total = objective.loss(ctx, Scores<B>{scores}, O::template Batch<B>::of(batch, denominator), dscores);
+  total.plain = total.sum;
+  if (ctx.training()) {
+    matmul_outer(ctx, onto(head.gradient), In<B>(dscores), states);
+    matmul_transposed(ctx, into(dstates), In<B>(dscores), head.weight);
+  }
+  return total;
+}
+
+// The loss of a micro-batch and, in training, dhidden [T, D] (zero where nothing is supervised). 'denominator' is what
+// the objective counts, over the whole step.
 template <class B, class O>
 Loss head_and_loss(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> hidden,
                    View<B, typename B::Activation, 2> dhidden, const TokenBatch<B>& batch, double denominator) {
-  using Act = typename B::Activation;
-  const auto scope = ctx.scope();
-  const Index supervised = batch.supervised(), width = hidden.cols();
-  const auto rows = scratch<Act>(ctx, supervised, width);
-  gather_rows(ctx, rows, hidden, batch.rows);
-  const auto drows = ctx.training() ? scratch<Act>(ctx, supervised, width) : View<B, Act, 2>{};
-  const auto dweight = ctx.training() ? head.gradient : View<B, Act, 2>{};
-
-  Loss total;
-  if constexpr (GradientKnown<O>) {
-    const auto loss = scratch<Act>(ctx, supervised), plain = scratch<Act>(ctx, supervised);
-    const auto correct = scratch<std::int32_t>(ctx, supervised);
-    cross_entropy(ctx, loss, plain, correct, into(drows), dweight, In<B>(rows), head.weight, batch.targets,
-                  objective.cross_entropy(), static_cast<Act>(1 / denominator));
-    total.count = static_cast<double>(supervised);
-    ctx.run("sum_losses", {.flops = 3.0 * static_cast<double>(supervised)}, [&] {
-      for (Index i = 0; i < supervised; ++i) {
-        total.sum += static_cast<double>(loss(i));
-        total.cross_entropy += static_cast<double>(plain(i));
-        total.correct += correct(i);
-      }
-    });
+  if constexpr (OneOfSeveral<O>) {
+    return objective.visit(
+        [&](const auto& chosen) { return head_and_loss(ctx, chosen, head, hidden, dhidden, batch, denominator); });
   } else {
-    // [seam]
-    const auto logp = scratch<Act>(ctx, supervised), lse = scratch<Act>(ctx, supervised),
-               dlogp = scratch<Act>(ctx, supervised);
-    log_probs(ctx, logp, lse, In<B>(rows), head.weight, batch.targets);
-    const LogProbs<B> input{logp, batch.sequence_of, batch.documents};
-    total = objective.loss(ctx, input, typename O::template Batch<B>{batch.documents / 2, denominator}, dlogp);
+    constexpr bool scores = ReadsScores<O, B>;
+    require((head.kind == HeadKind::scores) == scores, Fault::usage, "head.kind",
+            "the objective reads {} but the model has a {} head; expected them to fit; a score head is built with "
+            "BuildOptions{{.scores = outputs}}",
+            scores ? "scores" : "log-probabilities", scores ? "language" : "score");
+    const auto rows = scores ? batch.last_rows : batch.rows;
+    const auto scope = ctx.scope();
+    const auto states = scratch<typename B::Activation>(ctx, rows.size(), hidden.cols());
+    gather_rows(ctx, states, hidden, rows);
+    View<B, typename B::Activation, 2> dstates;
     if (ctx.training())
-      log_probs_backward(ctx, drows, dweight, View<B, const Act, 1>(dlogp), View<B, const Act, 1>(lse), In<B>(rows),
-                         head.weight, batch.targets);
-    // [/seam]
+      dstates = scratch<typename B::Activation>(ctx, rows.size(), hidden.cols());
+    else
+      head.gradient = {};
+    const Loss total = loss_of_states(ctx, objective, head, In<B>(states), dstates, batch, denominator);
+    if (ctx.training()) scatter_rows(ctx, dhidden, In<B>(dstates), rows);
+    return total;
   }
-  if (ctx.training()) scatter_rows(ctx, dhidden, In<B>(drows), batch.rows);
-  return total;
 }
 
 }  // namespace temper

@@ -7,6 +7,17 @@
 
 namespace temper {
 
+// What an objective's teacher has at the supervised positions; empty where it has none. Scratch of the enclosing scope.
+template <class B, class O>
+TaughtStates<B> taught_states(Context<B>& ctx, BatchStaging<B>& staging, const O& objective, const HostBatch& host) {
+  if constexpr (OneOfSeveral<O>)
+    return objective.visit([&](const auto& chosen) { return taught_states(ctx, staging, chosen, host); });
+  else if constexpr (FollowsTeacher<O>)
+    return objective.teacher->states(ctx, staging, host);
+  else
+    return {};
+}
+
 // Forward, loss, and in training backward: gradients of the trained parameters are added to. Says nothing about the
 // loss being finite; see forward_backward.
 // [run_micro_batch]
@@ -15,7 +26,9 @@ Loss run_micro_batch(Context<B>& ctx, BatchStaging<B>& staging, M& model, const 
                      double denominator) {
   const auto scope = ctx.scope();
   const auto keeping = ctx.keeping();
-  const TokenBatch<B> batch = upload_batch_of(ctx, staging, model, host);
+  const TaughtStates<B> taught = taught_states(ctx, staging, objective, host);
+  TokenBatch<B> batch = upload_batch_of(ctx, staging, model, host);
+  batch.taught = taught;
   const auto hidden = scratch<typename B::Activation>(ctx, batch.size(), model.config().width);
   model.forward(ctx, batch, hidden, model.saved());
   // The loss is the last reader of the hidden states: their gradient takes their place.
@@ -25,27 +38,65 @@ Loss run_micro_batch(Context<B>& ctx, BatchStaging<B>& staging, M& model, const 
 }
 // [/run_micro_batch]
 
+// The log-probability of each supervised token, [S], forward alone; with the adapters off, what the base model says.
+template <class B, class M>
+void run_log_probs(Context<B>& ctx, BatchStaging<B>& staging, M& model, const HostBatch& host, Adapters adapters,
+                   std::vector<double>& result) {
+  using Act = typename B::Activation;
+  require(adapters == Adapters::on || model.switchable(), Fault::usage, "reference.base",
+          "this model trains weights of its own, so with its adapters off it is not what it began as; expected a model "
+          "that was built with Base::kept");
+  const auto evaluating = ctx.evaluating(adapters);
+  const auto scope = ctx.scope();
+  const auto keeping = ctx.keeping();
+  const TokenBatch<B> batch = upload_batch_of(ctx, staging, model, host);
+  const auto hidden = scratch<Act>(ctx, batch.size(), model.config().width);
+  model.forward(ctx, batch, hidden, model.saved());
+  const auto rows = scratch<Act>(ctx, batch.supervised(), model.config().width);
+  const auto logp = scratch<Act>(ctx, batch.supervised()), lse = scratch<Act>(ctx, batch.supervised());
+  gather_rows(ctx, rows, hidden, batch.rows);
+  log_probs(ctx, logp, lse, In<B>(rows), model.head(adapters).weight, batch.targets);
+  ctx.run("download", {.bytes = 2.0 * static_cast<double>(logp.bytes())}, [&] {
+    staging.reference.resize(static_cast<std::size_t>(logp.size()));
+    B::download(ctx.stream(), staging.reference.data(), logp.data, logp.bytes());
+    result.assign(staging.reference.begin(), staging.reference.end());
+  });
+}
+
 // A batch of a given shape, for planning: what the tokens are does not matter.
 class ShapedBatch {
  public:
   explicit ShapedBatch(const BatchShape& shape)
-      : tokens_(static_cast<std::size_t>(shape.tokens), 0), supervised_(static_cast<std::size_t>(shape.tokens), 0) {
+      : supervised_(static_cast<std::size_t>(shape.rows()), 0),
+        labels_(static_cast<std::size_t>(shape.labels), 0),
+        shared_(shape.shared) {
     std::fill_n(supervised_.begin(), shape.supervised, std::uint8_t{1});
     starts_.push_back(0);
     // The longest document first; the others share what is left.
     for (Index d = 0; d < shape.documents; ++d) {
-      const Index left = shape.tokens - starts_.back(), others = shape.documents - 1 - d;
+      const Index left = shape.rows() - starts_.back(), others = shape.documents - 1 - d;
       const Index length = d == 0 ? shape.longest : others == 0 ? left : std::min(shape.longest, left - others);
       starts_.push_back(starts_.back() + length);
+      tokens_.resize(static_cast<std::size_t>(starts_.back()), static_cast<TokenId>(d % 2));  // nothing in common
     }
-    starts_.back() = shape.tokens;
+    starts_.back() = shape.rows();
+    tokens_.resize(static_cast<std::size_t>(shape.rows()));
   }
-  HostBatch host() const { return {tokens_, tokens_, supervised_, starts_}; }
+  HostBatch host() const {
+    HostBatch batch{tokens_, tokens_, supervised_, starts_, reference_};
+    batch.labels = labels_;
+    if (shared_ > 0) batch.prompts = Prompts::shared, batch.planned_keys = shared_;
+    return batch;
+  }
+  // As for an objective that reads one.
+  void add_reference() { reference_.assign(static_cast<std::size_t>(shape_of(host()).supervised), 0.0); }
 
  private:
   std::vector<TokenId> tokens_;
   std::vector<std::uint8_t> supervised_;
   std::vector<Index> starts_;
+  std::vector<double> reference_, labels_;
+  Index shared_ = 0;
 };
 
 }  // namespace temper

@@ -43,6 +43,12 @@ void plan_update(Plan& plan, Stream& stream, M& model, const R& optimizer) {
   if (arena.peak() > plan.arena_bytes()) plan.of(Holder::scratch) = arena.peak() - plan.of(Holder::kept_activations);
 }
 
+// The same documents with nothing shared.
+inline BatchShape apart(BatchShape shape) {
+  shape.shared = 0;
+  return shape;
+}
+
 template <class M, class O, class R>
 Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedShapes& shapes,
                SessionOptions options = {}) {
@@ -61,7 +67,12 @@ Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedSh
     ctx.set_mode(mode);
     plan.most_tokens = std::max(plan.most_tokens, shape.tokens);
     plan.most_documents = std::max(plan.most_documents, shape.documents);
-    const ShapedBatch batch(shape);
+    ShapedBatch batch(can_share(model.config(), prefix_of(model)) ? shape : apart(shape));
+    if (reads_reference(objective)) {
+      std::vector<double> none;
+      run_log_probs(ctx, staging, model, batch.host(), Adapters::off, none);
+      batch.add_reference();
+    }
     run_micro_batch(ctx, staging, model, objective, batch.host(), 1);
     model.visit([&](auto& p) { (void)sum_of_squares(ctx, flat(p.gradient)); });
     if (arena.peak() <= plan.arena_bytes()) return;
@@ -94,6 +105,7 @@ class Session {
     });
     staging_.reserve(plan.most_tokens + plan.most_documents * prefix_of(model), plan.most_documents,
                      model.config().head_width);
+    reference_.reserve(static_cast<std::size_t>(plan.most_tokens));
     bytes_ = model.bytes();
     for (std::size_t h = 0; h < bytes_.size(); ++h) bytes_[h] += memory_.bytes()[h];
     bytes_[static_cast<std::size_t>(Holder::workspace)] += stream_.bytes();
@@ -103,6 +115,7 @@ class Session {
 
   Context<B>& context() { return context_; }
   BatchStaging<B>& staging() { return staging_; }
+  std::vector<double>& reference() { return reference_; }
   std::vector<State>& states() { return states_; }  // in the order of visit
 
   // What was really allocated, to be held against the plan.
@@ -125,6 +138,7 @@ class Session {
   Context<B> context_;
   BatchStaging<B> staging_;
   std::vector<State> states_;
+  std::vector<double> reference_;
   BytesByHolder bytes_{};
 };
 template <class M, class R>
@@ -162,26 +176,38 @@ template <class B, class R, class M>
   }
   ctx.set_checking(Context<B>::Checking::off);
   fail(Fault::numeric, "numeric.not_finite",
-       "step {}: a value that is not finite left the head (lm_head); expected numbers; "
+       "step {}: a value that is not finite left the head ({}); expected numbers; "
        "lower the learning rate, or look at the rows of this step",
-       ctx.step() + 1);
+       ctx.step() + 1, model.head().kind == HeadKind::scores ? "score" : "lm_head");
+}
+
+// The batch with what the base model says about its supervised tokens, where the objective reads that and the batch
+// does not have it yet. The numbers lie in the session until the next batch.
+template <class B, class R, class M, class O>
+HostBatch with_reference(Session<B, R>& session, M& model, const O& objective, HostBatch batch) {
+  if (!reads_reference(objective) || !batch.reference.empty()) return batch;
+  run_log_probs(session.context(), session.staging(), model, batch, Adapters::off, session.reference());
+  batch.reference = session.reference();
+  return batch;
 }
 
 template <class B, class R, class M, class O>
-Loss forward_backward(Session<B, R>& session, M& model, const O& objective, const HostBatch& batch) {
+Loss forward_backward(Session<B, R>& session, M& model, const O& objective, const HostBatch& given) {
   Context<B>& ctx = session.context();
+  const HostBatch batch = with_reference(session, model, objective, given);
   ctx.set_mode(Mode::training);
   ctx.set_position(session.step, session.tokens_before);
   const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, session.denominator);
   if (!std::isfinite(loss.sum)) fail_not_finite(session, model, batch);
-  session.tokens_before += std::ssize(batch.tokens);
+  session.tokens_before += std::ssize(batch.tokens) - shared_tokens(batch);
   return loss;
 }
 
 // The loss alone: no gradient, no dropout.
 template <class B, class R, class M, class O>
-Loss evaluate(Session<B, R>& session, M& model, const O& objective, const HostBatch& batch) {
+Loss evaluate(Session<B, R>& session, M& model, const O& objective, const HostBatch& given) {
   Context<B>& ctx = session.context();
+  const HostBatch batch = with_reference(session, model, objective, given);
   ctx.set_mode(Mode::evaluating);
   ctx.set_position(session.step, 0);
   const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, 1);

@@ -78,6 +78,21 @@ TEST_CASE("open all rows: a compressed file that is cut or damaged is refused, l
   }
 }
 
+TEST_CASE("open all rows: a compressed text that ends where a block ends is whole") {
+  const testing::RowFiles files;
+  for (const std::size_t blocks : {1u, 2u, 3u})
+    for (const int off : {-1, 0, 1}) {
+      const std::string line = "{\"text\": \"a\"}\n";
+      const std::size_t size = (std::size_t{1} << 18) * blocks + static_cast<std::size_t>(off);
+      const std::string lines = line + std::string(size - 2 * line.size(), '\n') + line;
+      REQUIRE(lines.size() == size);
+      CAPTURE(size);
+      CHECK(rows_of(files.write("a.jsonl.gz", gzip(lines))).size() == 2);
+      CHECK(rows_of(files.write("a.jsonl.zst", zstd(lines))).size() == 2);
+      CHECK(rows_of(files.write("a.jsonl.zst", zstd(lines) + zstd(lines))).size() == 4);
+    }
+}
+
 TEST_CASE("open all rows: gzip says when a byte has changed") {
   const testing::RowFiles files;
   std::string damaged = gzip("{\"text\": \"a text of some length\"}\n");

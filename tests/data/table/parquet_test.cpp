@@ -56,6 +56,22 @@ TEST_CASE("parquet: what pandas writes, categories and messages among it") {
   compare("pandas.parquet", "pandas.jsonl");
 }
 
+TEST_CASE("parquet: row groups without rows are passed over") { compare("flat_empty_groups.parquet", "flat.jsonl"); }
+
+TEST_CASE("parquet: a page with a checksum is held to it") {
+  compare("flat_checksum.parquet", "flat.jsonl");
+  compare("nested_checksum.parquet", "nested.jsonl");
+  // Not compressed, so that nothing else could notice.
+  std::string changed = bytes_of("nested_checksum.parquet");
+  const std::size_t at = changed.find(std::string("\0\0\0two", 6));  // behind a length: a value, not a statistic
+  REQUIRE(at != std::string::npos);
+  changed[at + 3] = 'T';
+  const std::string message = refused(changed);
+  CAPTURE(message);
+  CHECK(message.find("a.parquet: column 'messages.element.content': a page: has checksum ") != std::string::npos);
+  CHECK(message.find("but its header says") != std::string::npos);
+}
+
 TEST_CASE("parquet: what is not read is refused by name") {
   const std::pair<const char*, const char*> files[] = {{"brotli", "column 'text': is compressed with BROTLI"},
                                                        {"lz4", "is compressed with LZ4"},

@@ -126,4 +126,12 @@ refused = {
 for name, (table, options) in refused.items():
     parquet.write_table(table, here / "refused" / f"{name}.parquet", **options)
 
+# Pages with checksums; row groups without rows, which writers of parts leave.
+parquet.write_table(small, here / "flat_checksum.parquet", write_page_checksum=True, row_group_size=23)
+parquet.write_table(rows, here / "nested_checksum.parquet", write_page_checksum=True, data_page_version="2.0",
+                    use_dictionary=False, compression="none")
+with parquet.ParquetWriter(here / "flat_empty_groups.parquet", small.schema) as writer:
+    for part in [small.slice(0, 0), small, small.slice(0, 0)]:
+        writer.write_table(part)
+
 (here / "versions.json").write_text(json.dumps({"pyarrow": pyarrow.__version__, "pandas": pandas.__version__}) + "\n")

@@ -4,6 +4,7 @@
 // targets [S].
 //   lse = log sum exp(z)        log p = z_target - lse        p = exp(z - lse)
 //   cross entropy = (1 - smoothing) (lse - z_target) + smoothing (lse - mean z) + z_loss lse^2
+// Log-probabilities may be those at a temperature: then z = scale hidden weight^T with scale = 1 / temperature.
 // Sums over a row go in stretches of 1024: each a fixed tree in Real, the stretches in order in double.
 #pragma once
 #include "temper/backend/cpu/linear.hpp"
@@ -20,7 +21,7 @@ constexpr Index logits_rows(Index vocabulary) {
 }
 
 template <class Real>
-void check_head(std::string_view name, InMatrix<Real> hidden, InWeight<Real> weight, InList<Real, TokenId> targets) {
+void check_head(std::string_view name, InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets) {
   require(hidden.cols() == weight.cols && targets.size() == hidden.rows(), Fault::usage, "head.shape",
           "{}: hidden is [{}, {}], weight [{}, {}] and there are {} targets; expected equal columns and a target a row",
           name, hidden.rows(), hidden.cols(), weight.rows, weight.cols, targets.size());
@@ -35,12 +36,13 @@ void check_targets(std::string_view name, InList<Real, TokenId> targets, Index v
 }
 
 // The sum of term(j) over a row, accurate for long rows.
+inline constexpr Index row_stretch = 1024;
 template <class Real, class Term>
 double sum_of_row(Index n, Term term) {
-  constexpr Index stretch = 1024;
   double sum = 0;
-  for (Index begin = 0; begin < n; begin += stretch)
-    sum += static_cast<double>(sum_over<Real>(std::min(stretch, n - begin), [&](Index j) { return term(begin + j); }));
+  for (Index begin = 0; begin < n; begin += row_stretch)
+    sum +=
+        static_cast<double>(sum_over<Real>(std::min(row_stretch, n - begin), [&](Index j) { return term(begin + j); }));
   return sum;
 }
 
@@ -59,11 +61,20 @@ RowOfLogits reduce_logits(Real* z, Index n, Exponentials exponentials) {
   return {static_cast<double>(maximum), sum};
 }
 
-// Calls on_block(logits, begin, end) for blocks of rows of z = hidden weight^T; then, if there is a place for them,
-// takes what it left in the logits for their gradient: dhidden (+)= dz weight, dweight += dz^T hidden.
+// -sum p log p of a row that still holds z.
+template <class Real>
+double entropy_of_logits(const Real* z, Index n, const RowOfLogits& row) {
+  const Real maximum = static_cast<Real>(row.maximum);
+  const double below = sum_of_row<Real>(n, [=](Index j) { return exponential(z[j] - maximum) * (z[j] - maximum); });
+  return std::log(row.sum) - below / row.sum;
+}
+
+// Calls on_block(logits, begin, end) for blocks of rows of z = scale hidden weight^T; then, if there is a place for
+// them, takes what it left in the logits for their gradient: dhidden (+)= scale dz weight, dweight += scale dz^T
+// hidden.
 template <class Real, class OnBlock>
 void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight, InMatrix<Real> hidden,
-                 InWeight<Real> weight, OnBlock on_block) {
+                 InTable<Real> weight, OnBlock on_block, std::type_identity_t<Real> scale = 1, Index at_once = 0) {
   require(dhidden.view.empty() || dhidden.view.shape == hidden.shape, Fault::usage, "head.shape",
           "head: dhidden is [{}, {}] but hidden is [{}, {}]; expected equal, or no dhidden", dhidden.view.rows(),
           dhidden.view.cols(), hidden.rows(), hidden.cols());
@@ -71,15 +82,16 @@ void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OutMatrix<
           "head.shape", "head: dweight is [{}, {}] but weight is [{}, {}]; expected equal, or no dweight",
           dweight.rows(), dweight.cols(), weight.rows, weight.cols);
   const auto scope = ctx.scope();
-  const Pieces blocks = Pieces::of(hidden.rows(), logits_rows(weight.rows));
+  const Pieces blocks = Pieces::of(hidden.rows(), at_once > 0 ? at_once : logits_rows(weight.rows));
   const OutMatrix<Real> all = scratch<Real>(ctx, std::min(blocks.total, blocks.each), weight.rows);
   for (Index block = 0; block < blocks.count(); ++block) {
     const Index begin = blocks.begin(block), end = blocks.end(block);
     const OutMatrix<Real> logits = all.slice(0, end - begin);
-    matmul(ctx, into(logits), hidden.slice(begin, end), weight);
+    matmul(ctx, into(logits), hidden.slice(begin, end), weight, scale);
     on_block(logits, begin, end);
-    if (!dhidden.view.empty()) matmul_transposed(ctx, {dhidden.view.slice(begin, end), dhidden.add}, logits, weight);
-    if (!dweight.empty()) matmul_outer(ctx, onto(dweight), logits, hidden.slice(begin, end));
+    if (!dhidden.view.empty())
+      matmul_transposed(ctx, {dhidden.view.slice(begin, end), dhidden.add}, logits, weight, scale);
+    if (!dweight.empty()) matmul_outer(ctx, onto(dweight), logits, hidden.slice(begin, end), scale);
   }
 }
 
@@ -88,7 +100,7 @@ void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OutMatrix<
 template <class Real>
 void cross_entropy(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real> nll,
                    OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight,
-                   InMatrix<Real> hidden, InWeight<Real> weight, InList<Real, TokenId> targets, CrossEntropy settings,
+                   InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets, CrossEntropy settings,
                    std::type_identity_t<Real> gradient_scale) {
   check_head<Real>("cross_entropy", hidden, weight, targets);
   require(loss.size() == hidden.rows() && nll.size() == hidden.rows() && correct.size() == hidden.rows(), Fault::usage,
@@ -126,37 +138,44 @@ void cross_entropy(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real
   });
 }
 
-// logp = z_target - lse, and lse, [S].
+// logp = z_target - lse, lse, and where there is a place for it the entropy -sum p log p, all [S].
 template <class Real>
 void log_probs(Context<Cpu<Real>>& ctx, OutVector<Real> logp, OutVector<Real> lse, InMatrix<Real> hidden,
-               InWeight<Real> weight, InList<Real, TokenId> targets) {
+               InTable<Real> weight, InList<Real, TokenId> targets, std::type_identity_t<Real> scale = 1,
+               OutVector<Real> entropy = {}) {
   check_head<Real>("log_probs", hidden, weight, targets);
-  require(logp.size() == hidden.rows() && lse.size() == hidden.rows(), Fault::usage, "head.shape",
-          "log_probs: there are {} rows but {} logp and {} lse; expected equal", hidden.rows(), logp.size(),
-          lse.size());
-  over_logits(ctx, {}, {}, hidden, weight, [&](OutMatrix<Real> logits, Index begin, Index end) {
-    ctx.run("log_probs", {18 * static_cast<double>(logits.size()), bytes_of_all(logits)}, [&] {
+  require(logp.size() == hidden.rows() && lse.size() == hidden.rows() &&
+              (entropy.empty() || entropy.size() == hidden.rows()),
+          Fault::usage, "head.shape",
+          "log_probs: there are {} rows but {} logp, {} lse and {} entropies; expected equal, or no entropies",
+          hidden.rows(), logp.size(), lse.size(), entropy.size());
+  const auto on_block = [&](OutMatrix<Real> logits, Index begin, Index end) {
+    const double each = entropy.empty() ? 18 : 36;
+    ctx.run("log_probs", {each * static_cast<double>(logits.size()), bytes_of_all(logits)}, [&] {
       check_targets<Real>("log_probs", targets.slice(begin, end), weight.rows);
       over_rows(ctx, end - begin, weight.rows, [&](Index row) {
         Real* z = &logits(row, 0);
-        const double log_sum = reduce_logits(z, weight.rows, Exponentials::dropped).log_sum();
+        const RowOfLogits reduced = reduce_logits(z, weight.rows, Exponentials::dropped);
+        const double log_sum = reduced.log_sum();
         lse(begin + row) = static_cast<Real>(log_sum);
         logp(begin + row) = static_cast<Real>(static_cast<double>(z[targets(begin + row)]) - log_sum);
+        if (!entropy.empty()) entropy(begin + row) = static_cast<Real>(entropy_of_logits(z, weight.rows, reduced));
       });
     });
-  });
+  };
+  over_logits(ctx, {}, {}, hidden, weight, on_block, scale);
 }
 
 // dz = dlogp (1 at the target - p), with the logits computed once more.
 template <class Real>
 void log_probs_backward(Context<Cpu<Real>>& ctx, OutMatrix<Real> dhidden, OutMatrix<Real> dweight, InVector<Real> dlogp,
-                        InVector<Real> lse, InMatrix<Real> hidden, InWeight<Real> weight,
-                        InList<Real, TokenId> targets) {
+                        InVector<Real> lse, InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets,
+                        std::type_identity_t<Real> scale = 1) {
   check_head<Real>("log_probs_backward", hidden, weight, targets);
   require(dlogp.size() == hidden.rows() && lse.size() == hidden.rows(), Fault::usage, "head.shape",
           "log_probs_backward: there are {} rows but {} dlogp and {} lse; expected equal", hidden.rows(), dlogp.size(),
           lse.size());
-  over_logits(ctx, into(dhidden), dweight, hidden, weight, [&](OutMatrix<Real> logits, Index begin, Index end) {
+  const auto on_block = [&](OutMatrix<Real> logits, Index begin, Index end) {
     ctx.run("log_probs_backward", {18 * static_cast<double>(logits.size()), 2 * bytes_of_all(logits)}, [&] {
       check_targets<Real>("log_probs_backward", targets.slice(begin, end), weight.rows);
       over_rows(ctx, end - begin, weight.rows, [&](Index row) {
@@ -166,12 +185,13 @@ void log_probs_backward(Context<Cpu<Real>>& ctx, OutMatrix<Real> dhidden, OutMat
         z[targets(begin + row)] += factor;
       });
     });
-  });
+  };
+  over_logits(ctx, into(dhidden), dweight, hidden, weight, on_block, scale);
 }
 
 // y = hidden weight^T, all of it: for generation.
 template <class Real>
-void logits(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InMatrix<Real> hidden, InWeight<Real> weight) {
+void logits(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InMatrix<Real> hidden, InTable<Real> weight) {
   matmul(ctx, into(y), hidden, weight);
 }
 

@@ -40,20 +40,18 @@ class DataReporter : public RowObserver {
   void see(const Sample& sample, const std::string& place) override { texts_.see(sample, place); }
 
   void see(Side side, const SampleTokens& row, RowFormat format, const std::string& file) override {
-    auto found = std::find_if(files_.begin(), files_.end(),
-                              [&](const FileCount& count) { return count.side == side && count.file == file; });
-    if (found == files_.end()) found = files_.insert(files_.end(), FileCount{side, file});
+    FileCount& count = count_of(side, file);
     Index length = row.first.length, tokens = std::ssize(row.first.tokens), learned = row.first.supervised();
     if (row.more) {
       length = std::max(length, row.more->rejected.length);
       tokens += std::ssize(row.more->rejected.tokens);
       learned += row.more->rejected.supervised();
     }
-    ++found->rows;
-    found->tokens += tokens;
-    found->learned += learned;
-    found->cut += row.truncated() ? 1 : 0;
-    found->dropped += row.is_dropped(format) ? 1 : 0;
+    ++count.rows;
+    count.tokens += tokens;
+    count.learned += learned;
+    count.cut += row.truncated() ? 1 : 0;
+    count.dropped += row.is_dropped(format) ? 1 : 0;
     if (row.truncated()) cut_.add(fmt::format("{}:{} ({} tokens)", file, row.line, length));
     if (side == Side::training) lengths_.add(length);
   }
@@ -87,8 +85,18 @@ class DataReporter : public RowObserver {
   }
 
  private:
+  // Rows come file by file, so mostly it is the last one.
+  FileCount& count_of(Side side, const std::string& file) {
+    const auto is_it = [&](const FileCount& count) { return count.side == side && count.file == file; };
+    if (last_ < files_.size() && is_it(files_[last_])) return files_[last_];
+    const auto found = std::find_if(files_.begin(), files_.end(), is_it);
+    last_ = static_cast<std::size_t>(found - files_.begin());
+    return found == files_.end() ? files_.emplace_back(FileCount{side, file}) : *found;
+  }
+
   RowTextFindings texts_;
   std::vector<FileCount> files_;
+  std::size_t last_ = 0;  // of files_: whose row came last
   Lengths lengths_;
   FoundPlaces cut_;
 };

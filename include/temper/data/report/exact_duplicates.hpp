@@ -26,20 +26,6 @@ class ExactDuplicates {
     }
     return first;
   }
-
- private:
-  static std::uint64_t hash_of(const RowView& row) {
-    std::uint64_t hash = 0;
-    for (const RowView::Part& part : row.sequences()) {
-      for (const TokenId token : part.tokens) hash = mixed(hash, static_cast<std::uint64_t>(token) + 1);
-      hash = mixed(hash, 0);
-    }
-    return hash;
-  }
-  static std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) {
-    hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
-    return hash ^ hash >> 29;
-  }
 };
 
 }  // namespace temper

@@ -14,10 +14,12 @@ struct PairReport {
   double chosen_mean = 0, rejected_mean = 0;  // learned tokens of a side
   FoundPlaces equal;
 
-  // A bias that is worth a word: of twenty pairs or more, three quarters with one side longer, by a fifth in the mean.
+  // A bias that is worth a word: of twenty pairs or more, three quarters with the same side longer, by a
+  // fifth in the mean too.
   bool is_biased() const {
-    const double ratio = chosen_mean > rejected_mean ? chosen_mean / std::max(rejected_mean, 1.0)
-                                                     : rejected_mean / std::max(chosen_mean, 1.0);
+    const bool chosen = chosen_longer > rejected_longer;
+    const double ratio =
+        chosen ? chosen_mean / std::max(rejected_mean, 1.0) : rejected_mean / std::max(chosen_mean, 1.0);
     return pairs >= 20 && 4 * std::max(chosen_longer, rejected_longer) >= 3 * pairs && ratio >= 1.2;
   }
 };

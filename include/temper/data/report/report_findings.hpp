@@ -21,9 +21,9 @@ struct ReportFindings {
   void on_size(Index rows) {
     if (rows < 100)
       add("few_rows", Severity::warning, rows,
-          fmt::format("{} training rows are few: what is learned is mostly these rows themselves; "
+          fmt::format("{} training {} few: what is learned is mostly these rows themselves; "
                       "collect 100 at least, better 1,000",
-                      rows));
+                      rows, rows == 1 ? "row is" : "rows are"));
     else if (rows < 1000)
       add("few_rows", Severity::note, rows,
           fmt::format("{} training rows; 1,000 and more are advised for anything but a style", rows));

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// A row of any format as its one or two sequences, so that what looks at tokens alone is written once.
+// A row of any format as its one or two sequences, so that what looks at tokens alone is written once: whether two rows
+// are equal, and a hash by which equal ones are found.
 #pragma once
 #include "temper/data/dataset.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -25,6 +27,20 @@ struct RowView {
                       [](const Part& x, const Part& y) { return std::ranges::equal(x.tokens, y.tokens); });
   }
 };
+
+// Equal for equal tokens; what is learned of them does not matter.
+inline std::uint64_t hash_of(const RowView& row) {
+  const auto mixed = [](std::uint64_t hash, std::uint64_t value) {
+    hash = (hash ^ value) * 0x9e3779b97f4a7c15u;
+    return hash ^ hash >> 29;
+  };
+  std::uint64_t hash = 0;
+  for (const RowView::Part& part : row.sequences()) {
+    for (const TokenId token : part.tokens) hash = mixed(hash, static_cast<std::uint64_t>(token) + 1);
+    hash = mixed(hash, 0);
+  }
+  return hash;
+}
 
 inline RowView view_of(const Dataset& dataset, std::size_t row) {
   if (!dataset.preferences.empty()) {

@@ -65,6 +65,10 @@ class ColumnReader {
     require(!chunk.elsewhere, Fault::data, "parquet.chunk", "{}: lies in another file; expected one file of all",
             name_);
     codec_ = codec_of(chunk.codec, name_);
+    if (left_ == 0) {  // of a row group without rows writers say no place
+      advance();
+      return;
+    }
     const std::int64_t begin = chunk.dictionary_offset > 0 && chunk.dictionary_offset < chunk.data_offset
                                    ? chunk.dictionary_offset
                                    : chunk.data_offset;
@@ -178,12 +182,19 @@ class ColumnReader {
     if (codec_ == Codec::none || !header.is_compressed) {
       require_page(size == compressed, "has a page of two sizes though it is not compressed");
       file_.read(begin + plain, into.subspan(plain));
+      require_checksum(header, page_.view(), {});
       return;
     }
-    if (size == plain) return;  // all null: some writers leave the empty rest uncompressed
     std::string bytes(compressed - plain, '\0');
     file_.read(begin + plain, bytes);
+    require_checksum(header, page_.view().substr(0, plain), bytes);
+    if (size == plain) return;  // all null: some writers leave the empty rest uncompressed
     decompress_page(codec_, bytes, into.subspan(plain), name_ + ": a page");
+  }
+
+  void require_checksum(const PageHeader& header, std::string_view first, std::string_view second) const {
+    const std::string_view parts[] = {first, second};
+    parquet::require_checksum(header.checksum, parts, name_ + ": a page");
   }
 
   void begin_data(const PageHeader& header) {

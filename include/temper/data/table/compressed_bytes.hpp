@@ -102,7 +102,7 @@ class ZstdBytes final : public ByteSource {
       const std::size_t result = ZSTD_decompressStream(stream_.get(), &out, &in_);
       if (ZSTD_isError(result) != 0) fail_to_decompress(path_, "is not valid zstd");
       between_ = result == 0;
-      pending_ = out.pos == out.size;
+      pending_ = out.pos == out.size && !between_;  // a frame that is done holds nothing back
     }
     limit_.add(0, out.pos, path_);
     return out.pos;

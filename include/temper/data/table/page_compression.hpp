@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Pages of a Parquet file, decompressed: snappy, gzip, zstd. The size that a page's header states is the size that must
-// come out, and nothing larger is ever allocated.
+// come out, and nothing larger is ever allocated. Where the header has a checksum, the bytes must have it too.
 #pragma once
 #include <snappy.h>
 #include <zlib.h>
@@ -8,7 +8,9 @@
 
 #include "temper/core/error.hpp"
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -57,6 +59,18 @@ inline void decompress_page(Codec codec, std::string_view from, std::span<char> 
   }
   require(good, Fault::data, "parquet.decompress",
           "{}: does not decompress to the {} bytes that its header states; the file is damaged", what, into.size());
+}
+
+// 'parts' is the page as it stands in the file, one behind the other; each is below 2 GiB.
+inline void require_checksum(std::optional<std::uint32_t> wanted, std::span<const std::string_view> parts,
+                             const std::string& what) {
+  if (!wanted) return;
+  auto sum = ::crc32(0, nullptr, 0);
+  for (const std::string_view part : parts)
+    if (!part.empty())  // zlib takes no bytes at all for a wish to begin
+      sum = ::crc32(sum, reinterpret_cast<const Bytef*>(part.data()), static_cast<uInt>(part.size()));
+  require(sum == *wanted, Fault::data, "parquet.checksum",
+          "{}: has checksum {:08x} but its header says {:08x}; the file is damaged", what, sum, *wanted);
 }
 
 }  // namespace temper::parquet

@@ -6,6 +6,8 @@
 #include "temper/data/table/random_access.hpp"
 #include "temper/data/table/thrift.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,6 +74,7 @@ struct PageHeader {
   int encoding = -1, definition_encoding = -1, repetition_encoding = -1;
   std::int64_t definition_bytes = 0, repetition_bytes = 0;  // v2
   bool is_compressed = true;                                // v2
+  std::optional<std::uint32_t> checksum;                    // CRC32 of the page as it stands in the file
   std::size_t header_bytes = 0;
 };
 
@@ -116,6 +119,9 @@ class MetadataReader {
           return true;
         case 3:
           header.compressed_bytes = thrift_.integer(type);
+          return true;
+        case 4:
+          header.checksum = static_cast<std::uint32_t>(thrift_.integer(type));
           return true;
         case 5:
         case 7:

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// 'task: dpo' from recipe to adapter or model.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "program/program.hpp"
+#include "program/tiny_model.hpp"
+
+namespace preference_test {
+
+using namespace temper_test;
+
+struct PairRun : TinyRun {
+  PairRun() : TinyRun(1) {
+    std::string rows;
+    for (int i = 0; i < 12; ++i)
+      rows +=
+          Json{{"prompt", "Colour " + std::to_string(i) + "?"}, {"chosen", "blue"}, {"rejected", "no idea"}}.dump() +
+          "\n";
+    write_text(folder / "train.jsonl", rows);
+    recipe["task"] = "dpo";
+    recipe["data"]["validation"] = 0.25;
+    recipe["adapter"]["dropout"] = 0.0;
+  }
+  Finished train(const std::string& name, std::vector<std::string> more = {}) const {
+    std::vector<std::string> arguments = {"train", write_recipe().string(), "--json", "--set",
+                                          "output=" + (*this / name).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  }
+};
+
+TEST_CASE("preference: a run starts at ln 2, learns the margin, and its numbers are pairs") {
+  const PairRun run;
+  const Finished finished = run.train("run", {"--set", "training.epochs=3"});
+  INFO(finished.err);
+  REQUIRE(finished.code == 0);
+  const std::vector<std::string> lines = finished.lines();  // nine rows: three steps an epoch; an evaluation; the end
+  REQUIRE(lines.size() == 11);
+  const Json first = Json::parse(lines[0]), last = Json::parse(lines[8]), evaluation = Json::parse(lines[9]);
+  CHECK(first["training/loss"].get<double>() == doctest::Approx(std::log(2.0)).epsilon(1e-12));
+  CHECK(first["training/reward_margin"] == 0);
+  CHECK(first["training/accuracy"] == 0);
+  CHECK(first["training/samples"] == 4);
+  CHECK(last["training/loss"].get<double>() < std::log(2.0));
+  CHECK(last["training/accuracy"] == 1);
+  CHECK(last["training/reward_margin"].get<double>() ==
+        doctest::Approx(last["training/reward_chosen"].get<double>() - last["training/reward_rejected"].get<double>()));
+  CHECK(evaluation["validation/samples"] == 3);
+  CHECK(evaluation["validation/accuracy"] == 1);
+  CHECK(evaluation["validation/loss"].get<double>() < std::log(2.0));
+  const Json manifest = Json::parse(read_text(run / "run/run.json"));
+  CHECK(manifest["plan"]["peak_bytes"] == manifest["measured"]["peak_bytes"]);
+
+  const Finished evaluated = run_program({"eval", (run / "run").string(), "--json"});
+  REQUIRE(evaluated.code == 0);
+  CHECK(Json::parse(evaluated.lines()[0])["validation/loss"] == evaluation["validation/loss"]);
+}
+
+TEST_CASE("preference: the whole model is trained against what it began as, and every loss trains") {
+  const PairRun run;
+  const Finished whole = run.train("whole", {"--set", "adapter.method=full"});
+  INFO(whole.err);
+  REQUIRE(whole.code == 0);
+  CHECK(Json::parse(whole.lines()[0])["training/loss"].get<double>() == doctest::Approx(std::log(2.0)).epsilon(1e-12));
+  for (const std::string loss : {"ipo", "hinge", "simpo", "orpo"}) {
+    const Finished other = run.train(loss, {"--set", "objective.loss=" + loss, "--set", "training.max_steps=1"});
+    INFO(other.err);
+    CHECK(other.code == 0);
+  }
+  const Finished refused =
+      run.train("refused", {"--set", "objective.loss=hinge", "--set", "objective.label_smoothing=0.1"});
+  CHECK(refused.code == 2);
+  CHECK(refused.err.find("objective.label_smoothing: has no meaning with loss hinge") != std::string::npos);
+}
+
+}  // namespace preference_test
