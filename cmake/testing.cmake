@@ -4,7 +4,7 @@
 #   bench/<name>.cpp                   a program in build/<preset>/bench
 #   tests/<folder>/<name>_test.cpp     a test <folder>/<name>, labelled <folder>; a folder's tests are one program
 #   tests/program/<name>_test.cpp      the same, with the parts of the program 'temper' and the program itself
-#   tests/fuzz/<name>_fuzz.cpp         a test fuzz/<name> over tests/fuzz/corpus/<name>, and a libFuzzer program
+#   tests/fuzz/<name>_fuzz.cpp         a test fuzz/<name> over tests/fuzz/corpus/<name> (sanitize), a libFuzzer program (fuzz)
 include_guard()
 
 # Everything that any of our own tests or benchmarks may link.
@@ -75,6 +75,10 @@ function(temper_add_tests)
 
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/tests/*_test.cpp")
   list(FILTER sources EXCLUDE REGEX "^(package|must_not_compile)/")
+  if("thread" IN_LIST TEMPER_SANITIZE)  # what never runs on two threads cannot race
+    list(FILTER sources INCLUDE REGEX
+      "^(adapter|backend|kernel|model|objective|optimizer|train)/|^data/(parallel_rows|dataset_reader)|^program/(train|resume|verbs)_")
+  endif()
   # Replaces operator new for its whole program, and so does the thread sanitizer.
   set(alone train/no_allocation_test.cpp)
   list(REMOVE_ITEM sources ${alone})
@@ -149,8 +153,8 @@ function(temper_add_fuzz_targets)
     message(FATAL_ERROR "TEMPER_FUZZ needs clang++, whose libFuzzer it uses; the compiler is ${CMAKE_CXX_COMPILER_ID}")
   endif()
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.cpp")
-  if("thread" IN_LIST TEMPER_SANITIZE)
-    set(sources "")  # parsers have no threads
+  if(NOT TEMPER_FUZZ AND NOT "address" IN_LIST TEMPER_SANITIZE)
+    set(sources "")  # the replays are for the sanitizers that see bad accesses; parsers have no threads
   endif()
   foreach(source IN LISTS sources)
     get_filename_component(program "${source}" NAME_WE)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # All tests, from nothing: bash tests/run.sh [--only PART]...
 # Parts: dev (every test, the headers on both compilers, the package, formatting, static analysis), sanitize and race
-# (the tests again, under clang++'s sanitizers), fuzz (the libFuzzer programs are built, none is run), cuda (the kernels'
-# tests as nvcc compiles them; where there is an nvcc, and a GPU or something that stands in for one).
+# (the tests again, under clang++'s sanitizers; the first with the parsers' fuzz corpora, the second what runs on threads),
+# cuda (the kernels' tests as nvcc compiles them; where there is an nvcc, and a GPU or something that stands in for one).
+# Not without --only: fuzz (the libFuzzer programs are built, none is run; tests/fuzz/run.sh runs them).
 set -u
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,7 @@ while [ $# -gt 0 ]; do
     *) echo "usage: bash tests/run.sh [--only dev|sanitize|race|fuzz|cuda]..." >&2; exit 2 ;;
   esac
 done
-[ "${#parts[@]}" -gt 0 ] || parts=(dev sanitize race fuzz cuda)
+[ "${#parts[@]}" -gt 0 ] || parts=(dev sanitize race cuda)
 
 bash cmake/dependencies.sh || exit 1
 jobs=$(nproc)
