@@ -116,6 +116,7 @@ void RunData::survey(const Recipe& recipe) {
       for (const temper::BatchShape& shape : epoch->shapes(s)) {
         keep_if_large(training_shapes_, shape);
         tokens_ += shape.tokens;
+        shared_ += shape.shared;
       }
     }
     steps_ += count;
