@@ -2,9 +2,12 @@
 // The engine of one adapter A, on the CPU in float. The optimizer is chosen while the program runs, so that adapters
 // are not multiplied by optimizers.
 #pragma once
+#include <functional>
+#include <numeric>
 #include <optional>
 
 #include "engine.hpp"
+#include "teacher.hpp"
 #include "temper/adapter/full.hpp"
 #include "temper/adapter/peft.hpp"
 #include "temper/backend/cpu.hpp"
@@ -12,6 +15,7 @@
 #include "temper/objective/any_objective.hpp"
 #include "temper/objective/causal_lm.hpp"
 #include "temper/objective/classification.hpp"
+#include "temper/objective/distillation.hpp"
 #include "temper/objective/dpo.hpp"
 #include "temper/objective/reward.hpp"
 #include "temper/optimizer/adafactor.hpp"
@@ -44,7 +48,8 @@ inline AnyRule optimizer_of(const Recipe& recipe) {
   return {adamw};
 }
 
-using AnyTask = temper::AnyObjective<temper::CausalLm, temper::Dpo, temper::Classification, temper::Reward>;
+using AnyTask = temper::AnyObjective<temper::CausalLm, temper::Dpo, temper::Classification, temper::Reward,
+                                     temper::Taught<const RunTeacher>>;
 
 inline AnyTask objective_of(const Recipe& recipe) {
   if (recipe.is("task", "classification")) {
@@ -67,6 +72,13 @@ inline AnyTask objective_of(const Recipe& recipe) {
       if (recipe.is("objective.loss", name)) dpo.form = form;
     return {dpo};
   }
+  if (recipe.is("task", "distillation"))
+    return {temper::Taught<const RunTeacher>{
+        {.temperature = recipe.number("objective.temperature"),
+         .alpha = recipe.number("objective.alpha"),
+         .divergence = recipe.is("objective.divergence", "reverse") ? temper::Divergence::reverse
+                       : recipe.is("objective.divergence", "jsd")   ? temper::Divergence::jsd
+                                                                    : temper::Divergence::forward}}};
   return {temper::CausalLm{.label_smoothing = recipe.number("objective.label_smoothing"),
                            .z_loss = recipe.number("objective.z_loss")}};
 }
@@ -87,6 +99,7 @@ class EngineOf : public Engine {
     options_.seed = recipe.seed();
     if (recipe.has("threads")) options_.threads = static_cast<int>(recipe.integer("threads"));
     open(recipe.path("model"));
+    open_teacher(temper::Execution::planning);
   }
 
   const temper::Config& config() const override { return config_; }
@@ -94,19 +107,26 @@ class EngineOf : public Engine {
   Index all_parameters() const override {
     Index count = 0;
     if (!source_) return trained_;
-    for (const temper::TensorInfo& tensor : source_->folder().tensors())
-      if (!labels_ || (tensor.name != "lm_head.weight" && tensor.name != "score.weight")) count += tensor.count();
+    for (const std::string& name : source_->names()) {
+      if (labels_ && (name == "lm_head.weight" || name == "score.weight")) continue;
+      const std::vector<Index> shape = source_->find(name)->shape;
+      count += std::accumulate(shape.begin(), shape.end(), Index{1}, std::multiplies<>());
+    }
     if (!std::is_same_v<A, temper::Full>) return count + trained_;
     return labels_ ? count + labels_->outputs() * config_.width : count;
   }
 
   temper::Plan plan(const Shapes& shapes) override {
-    return temper::plan_step(*planned_, objective_, optimizer_, {shapes.training, shapes.evaluating}, options_);
+    temper::Plan plan =
+        temper::plan_step(*planned_, objective_, optimizer_, {shapes.training, shapes.evaluating}, options_);
+    for (std::size_t h = 0; teacher_ && h < plan.bytes.size(); ++h) plan.bytes[h] += teacher_->bytes()[h];
+    return plan;
   }
 
   void start(const temper::Plan& plan) override {
     model_.emplace(config_, adapter_, source_, build_options(temper::Execution::running));
     if (recipe_.has("adapter.from")) load_adapter(recipe_.path("adapter.from"));
+    open_teacher(temper::Execution::running);
     session_.emplace(*model_, optimizer_, plan, options_);
     planned_.reset();
   }
@@ -123,7 +143,11 @@ class EngineOf : public Engine {
   temper::Loss evaluate(const temper::HostBatch& batch) override {
     return temper::evaluate(*session_, *model_, objective_, batch);
   }
-  std::size_t measured_bytes() const override { return session_->allocated_bytes(); }
+  std::size_t measured_bytes() const override {
+    std::size_t total = session_->allocated_bytes();
+    for (std::size_t h = 0; teacher_ && h < teacher_->bytes().size(); ++h) total += teacher_->bytes()[h];
+    return total;
+  }
 
   std::string_view output_name() const override { return std::is_same_v<A, temper::Full> ? "model" : "adapter"; }
   void save_output(const std::filesystem::path& folder) override {
@@ -150,6 +174,12 @@ class EngineOf : public Engine {
         .base = temper::reads_reference(objective_) ? temper::Base::kept : temper::Base::replaced,
         .scores = labels_ ? labels_->outputs() : 0};
   }
+  void open_teacher(temper::Execution execution) {
+    auto* const taught = std::get_if<temper::Taught<const RunTeacher>>(&objective_.objective);
+    if (!taught) return;
+    teacher_ = temper_cli::open_teacher(recipe_.path("teacher"), config_.vocabulary, execution);
+    taught->teacher = teacher_.get();
+  }
   void open(const std::filesystem::path& folder) {
     require_model_folder(folder);
     config_ = temper::open_config(folder);
@@ -164,6 +194,7 @@ class EngineOf : public Engine {
       // What the model's shapes show to be wrong in the recipe is said where it stands.
       const std::string sentence = std::string(error.what()).substr(sizeof("temper: ") - 1);
       if (error.code() == "lora.rank") recipe_.refuse("adapter.rank", sentence);
+      if (error.code() == "storage.unknown_module") recipe_.refuse("quantization.skip", sentence);
       if (error.code() == "decoder.tied") recipe_.refuse("adapter.modules_to_save", sentence);
       if (error.code() != "lora.unknown_module") throw;
       if (sentence.find("modules_to_save") != std::string::npos) recipe_.refuse("adapter.modules_to_save", sentence);
@@ -181,6 +212,7 @@ class EngineOf : public Engine {
   temper::SessionOptions options_;
   temper::Config config_;
   std::shared_ptr<const temper::FolderWeights> source_;
+  std::unique_ptr<RunTeacher> teacher_;
   std::optional<Model> planned_, model_;
   std::optional<temper::Session<B, AnyRule>> session_;
   Index trained_ = 0;

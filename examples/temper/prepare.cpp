@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "storage_settings.hpp"
+#include "teacher.hpp"
 #include "temper/data/pad_token.hpp"
 #include "temper/optimizer/schedule.hpp"
 #include "training.hpp"
@@ -32,6 +34,7 @@ Labels labels_of(const Recipe& recipe, const RunData& data) {
 Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& reporter) {
   settle_adapter(recipe);
   require_model_folder(recipe.path("model"));
+  settle_storage(recipe);
   // How many scores a head has is known by the rows; else the model is looked at first, since that is quick.
   const bool scored = recipe.is("task", "classification") || recipe.is("task", "reward");
   std::unique_ptr<RunData> data;
@@ -44,6 +47,8 @@ Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& r
       data->tokenizer().vocabulary() <= engine->config().vocabulary, temper::Fault::data, "model.vocabulary",
       "{}: tokenizer.json has ids up to {} but vocab_size of config.json is {}; expected every id below it",
       temper::shown_path(recipe.path("model")), data->tokenizer().vocabulary() - 1, engine->config().vocabulary);
+  if (recipe.is("task", "distillation"))
+    require_same_tokens(data->tokenizer(), temper::Tokenizer::open(recipe.path("teacher")), recipe.path("teacher"));
   temper::Plan plan = engine->plan({data->training_shapes(), data->validation_shapes()});
   return {std::move(recipe), date, std::move(data), std::move(labels), std::move(engine), std::move(plan)};
 }
