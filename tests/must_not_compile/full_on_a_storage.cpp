@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// expects: temper: full fine-tuning trains every weight, and what is trained is not quantized; use Lora, Dora or
-// PromptTuning Full fine-tuning leaves nothing that could be quantized.
+// expects: temper: full fine-tuning trains every weight, and what is trained is not quantized; use
+// Full fine-tuning leaves nothing that could be quantized.
 #include "temper/adapter/full.hpp"
 #include "temper/backend/cpu/memory.hpp"
 #include "temper/storage/nf4.hpp"
