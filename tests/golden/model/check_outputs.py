@@ -88,7 +88,8 @@ def documents(arguments, vocabulary):
 
 def logits_of(model, tokens):
     with torch.no_grad():
-        return model(input_ids=tokens[None]).logits[0].float()
+        values = model(input_ids=tokens[None]).logits[0].float()
+    return values[-len(tokens):] if values.dim() == 2 else values  # not those of a prompt's learned states
 
 
 def main():
