@@ -31,7 +31,7 @@ inline std::string expected_sentence(const std::string& must_not_compile) {
       temper::test::content_of(std::filesystem::path(TEMPER_TESTS) / "must_not_compile" / must_not_compile);
   const std::string mark = "// expects: ";
   const auto begin = text.find(mark) + mark.size();
-  return "`" + text.substr(begin, text.find('\n', begin) - begin) + " ...` (the compiler)";
+  return "`" + text.substr(begin, text.find('\n', begin) - begin) + "` (the compiler)";
 }
 
 struct Refusal {
@@ -51,7 +51,8 @@ inline std::vector<Refusal> refusals() {
     forward_backward(trainee.session, student, objective, batch);
   };
   return {
-      {"Full fine-tuning on a quantized storage", expected_sentence("full_on_a_storage.cpp")},
+      {"Full fine-tuning on a quantized storage; LoRA and DoRA are for that",
+       expected_sentence("full_on_a_storage.cpp")},
       {"Full fine-tuning of a checkpoint that is quantized already",
        sentence_of([&] { open_decoder<B>(checkpoint, Full{}); })},
       {"A checkpoint that is quantized already on another storage",

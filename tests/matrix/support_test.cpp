@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Every cell of docs/support.md is run, and the page must say what was found.
+#include <algorithm>
 #include <cstdlib>
 
 #include "matrix/page.hpp"
@@ -17,8 +18,12 @@ TEST_CASE("support: every adapter, storage, objective and optimizer that may go 
   const std::string page = support_page(rows);
   const std::filesystem::path path = std::filesystem::path(TEMPER_TESTS).parent_path() / "docs/support.md";
   if (std::getenv("TEMPER_WRITE_SUPPORT")) write_file_atomically(path, page);
+  const std::string written = temper::test::content_of(path);
+  const auto apart = std::mismatch(page.begin(), page.end(), written.begin(), written.end()).first - page.begin();
   INFO("docs/support.md is not what this test found; write it again with TEMPER_WRITE_SUPPORT=1 and look at git diff");
-  CHECK(temper::test::content_of(path) == page);
+  INFO("the first difference, as it should be: " << page.substr(static_cast<std::size_t>(apart), 80));
+  const bool same = written == page;
+  CHECK(same);
 }
 
 TEST_CASE("support: a storage of fewer bits takes fewer bytes, so cells stand on what they say") {

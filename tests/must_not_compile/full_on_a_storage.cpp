@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// expects: temper: full fine-tuning trains every weight, and what is trained is not quantized; use
+// expects: temper: full fine-tuning trains every weight, and what is trained is not quantized
 // Full fine-tuning leaves nothing that could be quantized.
 #include "temper/adapter/full.hpp"
 #include "temper/backend/cpu/memory.hpp"
