@@ -1,36 +1,22 @@
 // SPDX-License-Identifier: MIT
-// Builds layers: takes weights from a source (a folder's tensors, or nothing for a model that starts from scratch),
-// puts them where they belong, and keeps the account that makes loading a bijection: every slot is filled and every
-// tensor of the source is used, or it is an error that names both lists.
+// Builds layers: takes weights from a source (a folder's tensors, or nothing for a model that starts from scratch) and
+// puts them where they belong; the account that it keeps makes loading a bijection (weight_account.hpp).
 #pragma once
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "temper/core/initial.hpp"
 #include "temper/core/layer.hpp"
 #include "temper/core/memory.hpp"
-#include "temper/core/weight_source.hpp"
+#include "temper/core/weight_account.hpp"
 
 namespace temper {
-
-// How a value without a source begins. The number of a parameter depends on the seed, its name and its position alone.
-struct Initial {
-  enum class Kind { zeros, ones, normal, kaiming_uniform };
-  Kind kind = Kind::zeros;
-  double deviation = 0;  // of normal
-};
-inline constexpr Initial zeros{Initial::Kind::zeros};
-inline constexpr Initial ones{Initial::Kind::ones};
-inline constexpr Initial kaiming_uniform{
-    Initial::Kind::kaiming_uniform};  // a = sqrt(5): uniform within 1 / sqrt(columns)
-constexpr Initial normal(double deviation) { return {Initial::Kind::normal, deviation}; }
 
 struct LinearShape {
   Index in, out;
@@ -54,6 +40,7 @@ class Builder {
       : memory_(memory),
         stream_(stream),
         source_(source),
+        account_(source),
         seed_(seed),
         initializer_range_(initializer_range),
         base_(base) {}
@@ -157,47 +144,14 @@ class Builder {
   }
 
   // Tensors that a file may hold although no slot needs them; a name that ends so is left over, not unused.
-  void allow_left_over(std::string ending) { left_over_.push_back(std::move(ending)); }
+  void allow_left_over(std::string ending) { account_.allow_left_over(std::move(ending)); }
 
   // Called once when the model stands.
-  void finish() const {
-    if (!source_) return;
-    std::string unused;
-    for (const std::string& name : source_->names())
-      if (!used_.count(name) && !is_left_over(name)) unused += (unused.empty() ? "" : ", ") + name;
-    require(missing_.empty() && unused.empty(), Fault::data, "weights.not_a_bijection",
-            "{}: weights and config.json do not fit together: missing: {}; not used: {}; expected each tensor exactly "
-            "once; "
-            "use the config.json that belongs to these weights",
-            source_->description(), missing_.empty() ? "none" : shortened(missing_),
-            unused.empty() ? "none" : shortened(unused));
-  }
+  void finish() const { account_.finish(); }
 
  private:
-  static std::string shortened(const std::string& list) {
-    return list.size() > 600 ? list.substr(0, 600) + ", ..." : list;
-  }
-  bool is_left_over(std::string_view name) const {
-    for (const std::string& ending : left_over_)
-      if (name.ends_with(ending)) return true;
-    return false;
-  }
-
   std::optional<StoredTensor> take(const std::string& name, std::vector<Index> shape) {
-    if (!source_) return std::nullopt;
-    auto tensor = source_->find(name);
-    if (!tensor && !missed_.insert(name).second) return std::nullopt;
-    if (!tensor) {
-      missing_ += (missing_.empty() ? "" : ", ") + name;
-      return std::nullopt;
-    }
-    require(
-        tensor->shape == shape, Fault::data, "weights.shape",
-        "{}: tensor '{}' has shape {} but config.json wants {}; expected them equal; config.json and weights are from "
-        "different models",
-        source_->description(), name, shape_text(tensor->shape), shape_text(shape));
-    used_.insert(name);
-    return tensor;
+    return account_.take(name, std::move(shape));
   }
 
   // What is trained, and what no storage was asked for, must be numbers.
@@ -340,20 +294,6 @@ class Builder {
     }
   }
 
-  static float initial_value(Initial initial, const Random& random, Index cols, Index i) {
-    const auto element = static_cast<std::uint64_t>(i);
-    switch (initial.kind) {
-      case Initial::Kind::ones:
-        return 1;
-      case Initial::Kind::normal:
-        return static_cast<float>(initial.deviation * random.normal(element));
-      case Initial::Kind::kaiming_uniform:
-        return static_cast<float>(1 / std::sqrt(static_cast<double>(cols)) * (2 * random.uniform(element) - 1));
-      default:
-        return 0;
-    }
-  }
-
   void fill(View<B, Act, 2> view, const std::string& name, Initial initial) {
     const Random random{seed_, random_site(name), 0};
     with_elements(view, [&](Index i) { return static_cast<Act>(initial_value(initial, random, view.cols(), i)); });
@@ -375,13 +315,11 @@ class Builder {
   Memory<B>& memory_;
   typename B::Stream& stream_;
   const WeightSource* source_;
+  WeightAccount account_;
   std::uint64_t seed_;
   double initializer_range_;
   Base base_;
   bool trains_base_ = false;
-  std::set<std::string> used_, missed_;
-  std::string missing_;
-  std::vector<std::string> left_over_;
   std::vector<Act> staging_;
 };
 
