@@ -6,6 +6,7 @@
 #include "temper/kernel/attention.cuh"
 #include "temper/kernel/matmul.cuh"
 #include "temper/kernel/nf4.cuh"
+#include "temper/kernel/nf4_gradient.cuh"
 #include "temper/kernel/nf4_matmul.cuh"
 #include "temper/kernel/rms_norm.cuh"
 
@@ -17,6 +18,8 @@ using MatmulWeightGradient = Matmul<WeightGradient, float, LargeTile>;
 using MatmulForwardSmall = Matmul<Forward, bf16, SmallTile>;
 using MatmulInputGradientSmall = Matmul<InputGradient, bf16, SmallTile>;
 using MatmulWeightGradientSmall = Matmul<WeightGradient, float, SmallTile>;
+using Nf4Gradient = Nf4InputGradient<bf16, LargeTile, Nf4Rows::whole_blocks>;
+using Nf4GradientSmall = Nf4InputGradient<bf16, SmallTile, Nf4Rows::whole_blocks>;
 using Nf4OneToken = Nf4FewTokens<bf16, 1>;
 using Nf4FourTokens = Nf4FewTokens<bf16, 4>;
 using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
@@ -39,6 +42,8 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(Nf4FourTokens)                       \
   X(Nf4SixteenTokens)                    \
   X(Nf4Tiles<temper::bf16>)              \
+  X(Nf4Gradient)                         \
+  X(Nf4GradientSmall)                    \
   X(AttentionForward<64>)                \
   X(AttentionForward<128>)               \
   X(Swiglu<temper::bf16>)                \
