@@ -4,6 +4,7 @@
 #include "temper/kernel/activation.cuh"
 #include "temper/kernel/adamw.cuh"
 #include "temper/kernel/attention.cuh"
+#include "temper/kernel/attention_gradient.cuh"
 #include "temper/kernel/matmul.cuh"
 #include "temper/kernel/nf4.cuh"
 #include "temper/kernel/nf4_gradient.cuh"
@@ -46,6 +47,12 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(Nf4GradientSmall)                    \
   X(AttentionForward<64>)                \
   X(AttentionForward<128>)               \
+  X(AttentionRowSums<64>)                \
+  X(AttentionRowSums<128>)               \
+  X(AttentionQueryGradient<64>)          \
+  X(AttentionQueryGradient<128>)         \
+  X(AttentionKeyGradient<64>)            \
+  X(AttentionKeyGradient<128>)           \
   X(Swiglu<temper::bf16>)                \
   X(SwigluBackward<temper::bf16>)        \
   X(Rotary<temper::bf16>)                \
