@@ -19,6 +19,8 @@ using MatmulWeightGradient = Matmul<WeightGradient, float, LargeTile>;
 using MatmulForwardSmall = Matmul<Forward, bf16, SmallTile>;
 using MatmulInputGradientSmall = Matmul<InputGradient, bf16, SmallTile>;
 using MatmulWeightGradientSmall = Matmul<WeightGradient, float, SmallTile>;
+using MatmulForwardSkinny = Matmul<Forward, bf16, SkinnyTile>;
+using MatmulInputGradientSkinny = Matmul<InputGradient, bf16, SkinnyTile>;
 using Nf4Gradient = Nf4InputGradient<bf16, LargeTile, Nf4Rows::whole_blocks>;
 using Nf4GradientSmall = Nf4InputGradient<bf16, SmallTile, Nf4Rows::whole_blocks>;
 using Nf4OneToken = Nf4FewTokens<bf16, 1>;
@@ -37,6 +39,8 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(MatmulForwardSmall)                  \
   X(MatmulInputGradientSmall)            \
   X(MatmulWeightGradientSmall)           \
+  X(MatmulForwardSkinny)                 \
+  X(MatmulInputGradientSkinny)           \
   X(Nf4Quantize<temper::bf16>)           \
   X(Nf4Dequantize<temper::bf16>)         \
   X(Nf4OneToken)                         \

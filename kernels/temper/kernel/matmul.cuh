@@ -31,6 +31,10 @@ struct LargeTile {
 struct SmallTile {
   static constexpr int m = 64, n = 64, k = 32, warp_m = 32, warp_n = 32, stages = 3;
 };
+// For products with few columns: x A^T and dy B of adapters of low rank.
+struct SkinnyTile {
+  static constexpr int m = 64, n = 16, k = 64, warp_m = 16, warp_n = 16, stages = 3;
+};
 
 // An operand in global memory. 'outer' is M or N; 'stride' is the distance of rows.
 struct Operand {
