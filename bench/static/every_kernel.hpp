@@ -5,6 +5,10 @@
 #include "temper/kernel/adamw.cuh"
 #include "temper/kernel/attention.cuh"
 #include "temper/kernel/attention_gradient.cuh"
+#include "temper/kernel/cross_entropy.cuh"
+#include "temper/kernel/dropout.cuh"
+#include "temper/kernel/embedding.cuh"
+#include "temper/kernel/global_norm.cuh"
 #include "temper/kernel/matmul.cuh"
 #include "temper/kernel/nf4.cuh"
 #include "temper/kernel/nf4_gradient.cuh"
@@ -60,4 +64,12 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(Swiglu<temper::bf16>)                \
   X(SwigluBackward<temper::bf16>)        \
   X(Rotary<temper::bf16>)                \
+  X(LogitSums<temper::bf16>)             \
+  X(LogProbabilities)                    \
+  X(LogitGradient<temper::bf16>)         \
+  X(EmbeddingGather<temper::bf16>)       \
+  X(EmbeddingScatter<temper::bf16>)      \
+  X(Dropout<temper::bf16>)               \
+  X(SquaresOfPieces<temper::bf16>)       \
+  X(NormOfPieces)                        \
   X(AdamW)
