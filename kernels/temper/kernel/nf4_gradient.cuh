@@ -148,21 +148,30 @@ struct Nf4InputGradient {
         has_scale(block, slice, n0) ? weight.scales.decode(read) : 0.0f;
   }
 
-  // Writes a slice of the weight: eight neighbours a thread. What is outside is zero.
+  // Writes a slice of the weight; what is outside is zero.
   TEMPER_DEVICE void decode(device::Block<Nf4InputGradient>& block, int slice, int n0) const {
+    if constexpr (Rows == Nf4Rows::any) {
+      decode_elements(block, slice, n0);
+    } else {
+      decode_words(block, slice, n0);
+    }
+  }
+  TEMPER_DEVICE void decode_elements(device::Block<Nf4InputGradient>& block, int slice, int n0) const {
+    const Place at = place(slice);
+    Decoded& to = block.shared.weight[slice % 2];
+    for (int i = block.thread(); i < Tile::k * Tile::n / 2; i += threads) {
+      const int row = i / (Tile::n / 2), within = i % (Tile::n / 2) * 2, k = at.first + row;
+      device::store(to.tile.piece(row, within / 8) + within % 8,
+                    device::Vector<bf16, 2>{{device::narrow<bf16>(element(at, k, n0 + within)),
+                                             device::narrow<bf16>(element(at, k, n0 + within + 1))}});
+    }
+  }
+  // Eight neighbours a thread.
+  TEMPER_DEVICE void decode_words(device::Block<Nf4InputGradient>& block, int slice, int n0) const {
     const Place at = place(slice);
     const Stage& stage = block.shared.stage[slice % stages];
     Decoded& to = block.shared.weight[slice % 2];
     const int lane = block.lane();
-    if constexpr (Rows == Nf4Rows::any) {
-      for (int i = block.thread(); i < Tile::k * Tile::n / 2; i += threads) {
-        const int row = i / (Tile::n / 2), within = i % (Tile::n / 2) * 2, k = at.first + row;
-        device::store(to.tile.piece(row, within / 8) + within % 8,
-                      device::Vector<bf16, 2>{{device::narrow<bf16>(element(at, k, n0 + within)),
-                                               device::narrow<bf16>(element(at, k, n0 + within + 1))}});
-      }
-      return;
-    }
     for (int i = block.thread(); i < Tile::k * words; i += threads) {
       const int row = i / words, word = i % words, k = at.first + row, column = n0 + word * 8;
       device::Vector<bf16, 8> eight;
