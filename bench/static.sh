@@ -36,6 +36,7 @@ for architecture in "${architectures[@]}"; do
     BEGIN {
       total = architecture == 80 ? 164 : architecture == 90 || architecture == 100 ? 228 : 100
       threads_most = architecture == 80 || architecture == 90 || architecture == 100 ? 2048 : 1536
+      blocks_most = architecture == 80 || architecture == 90 || architecture == 100 ? 32 : architecture == 86 ? 16 : 24
       printf "  %-52s %9s %6s %7s %8s %7s %7s\n", "kernel", "registers", "stack", "spilled", "threads", "shared", "blocks"
     }
     NR == FNR { threads[$1] = $2; shared[$1] = $3; next }
@@ -46,6 +47,7 @@ for architecture in "${architectures[@]}"; do
       by_shared = int(total * 1024 / (shared[$1] + 1024)); by_threads = int(threads_most / t)
       if (by_shared < blocks) blocks = by_shared
       if (by_threads < blocks) blocks = by_threads
+      if (blocks_most < blocks) blocks = blocks_most
       printf "  %-52s %9d %6d %7d %8d %7d %7d\n", $1, $2, $3, $4, t, shared[$1], blocks
       if ($4 > 0 || blocks < 1) bad = 1
       ++kernels

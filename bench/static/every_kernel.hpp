@@ -4,8 +4,14 @@
 #include "temper/kernel/activation.cuh"
 #include "temper/kernel/adamw.cuh"
 #include "temper/kernel/attention.cuh"
+#include "temper/kernel/attention_gradient.cuh"
+#include "temper/kernel/cross_entropy.cuh"
+#include "temper/kernel/dropout.cuh"
+#include "temper/kernel/embedding.cuh"
+#include "temper/kernel/global_norm.cuh"
 #include "temper/kernel/matmul.cuh"
 #include "temper/kernel/nf4.cuh"
+#include "temper/kernel/nf4_gradient.cuh"
 #include "temper/kernel/nf4_matmul.cuh"
 #include "temper/kernel/rms_norm.cuh"
 
@@ -17,6 +23,10 @@ using MatmulWeightGradient = Matmul<WeightGradient, float, LargeTile>;
 using MatmulForwardSmall = Matmul<Forward, bf16, SmallTile>;
 using MatmulInputGradientSmall = Matmul<InputGradient, bf16, SmallTile>;
 using MatmulWeightGradientSmall = Matmul<WeightGradient, float, SmallTile>;
+using MatmulForwardSkinny = Matmul<Forward, bf16, SkinnyTile>;
+using MatmulInputGradientSkinny = Matmul<InputGradient, bf16, SkinnyTile>;
+using Nf4Gradient = Nf4InputGradient<bf16, LargeTile, Nf4Rows::whole_blocks>;
+using Nf4GradientSmall = Nf4InputGradient<bf16, SmallTile, Nf4Rows::whole_blocks>;
 using Nf4OneToken = Nf4FewTokens<bf16, 1>;
 using Nf4FourTokens = Nf4FewTokens<bf16, 4>;
 using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
@@ -33,15 +43,33 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(MatmulForwardSmall)                  \
   X(MatmulInputGradientSmall)            \
   X(MatmulWeightGradientSmall)           \
+  X(MatmulForwardSkinny)                 \
+  X(MatmulInputGradientSkinny)           \
   X(Nf4Quantize<temper::bf16>)           \
   X(Nf4Dequantize<temper::bf16>)         \
   X(Nf4OneToken)                         \
   X(Nf4FourTokens)                       \
   X(Nf4SixteenTokens)                    \
   X(Nf4Tiles<temper::bf16>)              \
+  X(Nf4Gradient)                         \
+  X(Nf4GradientSmall)                    \
   X(AttentionForward<64>)                \
   X(AttentionForward<128>)               \
+  X(AttentionRowSums<64>)                \
+  X(AttentionRowSums<128>)               \
+  X(AttentionQueryGradient<64>)          \
+  X(AttentionQueryGradient<128>)         \
+  X(AttentionKeyGradient<64>)            \
+  X(AttentionKeyGradient<128>)           \
   X(Swiglu<temper::bf16>)                \
   X(SwigluBackward<temper::bf16>)        \
   X(Rotary<temper::bf16>)                \
+  X(LogitSums<temper::bf16>)             \
+  X(LogProbabilities)                    \
+  X(LogitGradient<temper::bf16>)         \
+  X(EmbeddingGather<temper::bf16>)       \
+  X(EmbeddingScatter<temper::bf16>)      \
+  X(Dropout<temper::bf16>)               \
+  X(SquaresOfPieces<temper::bf16>)       \
+  X(NormOfPieces)                        \
   X(AdamW)

@@ -14,6 +14,13 @@ struct Pack {
   std::vector<std::int32_t> offsets;
   int heads, key_heads;
   float size = 1;  // of q and k: large ones make the softmax sharp
+  kernel::AttentionScope scope{};
+
+  bool sees(int row, int key) const { return key <= row && (scope.window == 0 || key > row - scope.window); }
+  double capped(double score) const {
+    const double cap = number(scope.cap);
+    return cap > 0 ? cap * std::tanh(score / cap) : score;
+  }
 };
 
 template <int Width>
@@ -32,7 +39,7 @@ Outcome attention_forward(device::Stream& stream, const Pack& pack) {
   using Kernel = kernel::AttentionForward<Width>;
   device::launch(stream, Kernel::grid(tiles.size(), heads),
                  Kernel{on_q.data(), on_k.data(), on_v.data(), on_y.data(), on_lse.data(), on_tiles.data(), heads,
-                        pack.key_heads, scale});
+                        pack.key_heads, scale, pack.scope});
   const auto y = on_y.download(stream);
   const auto lse = on_lse.download(stream);
   const double u = 0x1p-24;
@@ -40,7 +47,8 @@ Outcome attention_forward(device::Stream& stream, const Pack& pack) {
   for (int h = 0; h < heads; ++h) {
     for (std::size_t d = 0; d + 1 < pack.offsets.size(); ++d) {
       for (int row = pack.offsets[d]; row < pack.offsets[d + 1]; ++row) {
-        const int first = pack.offsets[d], count = row - first + 1;
+        const int begin = pack.offsets[d], window = pack.scope.window;
+        const int first = window > 0 ? std::max(begin, row - window + 1) : begin, count = row - first + 1;
         std::vector<double> p(at(count));
         double highest = -1e300, terms = 0, largest = 0, sum = 0;
         for (int j = 0; j < count; ++j) {
@@ -51,14 +59,15 @@ Outcome attention_forward(device::Stream& stream, const Pack& pack) {
             score += product;
             size += std::abs(product);
           }
-          p[at(j)] = score * number(scale);
+          p[at(j)] = pack.capped(score * number(scale));
           terms = std::max(terms, size * number(scale));
           largest = std::max(largest, std::abs(p[at(j)]));
           highest = std::max(highest, p[at(j)]);
         }
         for (double& x : p) sum += x = std::exp(x - highest);
-        const double exact_lse = highest + std::log(sum), steps = device::divide_up(count, 64);
-        const double of_exponent = terms * Width * 0x1p-23 + (8 + 4 * steps) * u * (2 * largest + 1);
+        const double exact_lse = highest + std::log(sum), steps = device::divide_up(count, 64) + 1;
+        const double of_exponent =
+            terms * Width * 0x1p-23 + (8 + 4 * steps) * u * (2 * largest + 1) + 16 * u * number(pack.scope.cap);
         outcome.compare(number(lse[at(row, heads, h)]), exact_lse,
                         of_exponent + count * 2 * u + 4 * u * std::abs(exact_lse));
         for (int c = 0; c < Width; ++c) {
@@ -106,6 +115,7 @@ inline Outcome attention_alone_and_packed(device::Stream& stream) {
 inline KernelCases attention_cases() {
   const Pack mixed{{0, 1, 71, 76, 206}, 2, 1}, ones{{0, 1, 2, 3, 4, 5, 6, 7}, 4, 2}, one_row{{0, 1}, 1, 1};
   const Pack even{{0, 128}, 3, 3, 4}, empty{{0, 0, 33, 33}, 2, 2};
+  const Pack window{{0, 9, 159}, 2, 1, 3, {40, 5}};
   return {
       {"attention: width 64, documents of 1, 70, 5 and 130",
        [=](device::Stream& s) { return attention_forward<64>(s, mixed); }},
@@ -114,6 +124,8 @@ inline KernelCases attention_cases() {
       {"attention: width 64, one row", [=](device::Stream& s) { return attention_forward<64>(s, one_row); }},
       {"attention: width 64, two whole tiles, sharp",
        [=](device::Stream& s) { return attention_forward<64>(s, even); }},
+      {"attention: width 64, a window of 40 and capped scores",
+       [=](device::Stream& s) { return attention_forward<64>(s, window); }},
       {"attention: width 128, empty documents", [=](device::Stream& s) { return attention_forward<128>(s, empty); }},
   };
 }

@@ -12,6 +12,7 @@ struct Product {
   int extra = 0;  // how much longer a row of A and of B is than it has to be
   float scale = 1;
   enum class Terms { none, bias_and_add } terms = Terms::none;
+  int rank = 0;  // of a second product, added to the first
 };
 
 template <class How, class Out, class Tile>
@@ -24,11 +25,19 @@ Outcome matmul_case(device::Stream& stream, const Product& p) {
   const auto bias = numbers.many<bf16>(at(p.n));
   const auto add = numbers.many<Out>(size_of(p.m, p.n));
   const bool terms = p.terms == Product::Terms::bias_and_add;
-  device::Buffer<bf16> on_a(a), on_b(b), on_bias(bias);
+  const int right_stride = b_along ? p.rank : p.n;
+  const auto left = numbers.many<bf16>(size_of(p.m, p.rank)), right = numbers.many<bf16>(size_of(p.n, p.rank));
+  device::Buffer<bf16> on_a(a), on_b(b), on_bias(bias), on_left(left), on_right(right);
   device::Buffer<Out> on_c(add);  // added to itself
   using Kernel = kernel::Matmul<How, Out, Tile>;
-  Kernel call{{on_a.data(), a_stride},    {on_b.data(), b_stride}, on_c.data(), p.m, p.n, p.k,
-              {p.scale, nullptr, nullptr}};
+  Kernel call{{on_a.data(), a_stride},
+              {on_b.data(), b_stride},
+              on_c.data(),
+              p.m,
+              p.n,
+              p.k,
+              {p.scale, nullptr, nullptr},
+              {{on_left.data(), p.rank}, {on_right.data(), right_stride}, p.rank}};
   if (terms) {
     call.epilogue.bias = on_bias.data();
     call.epilogue.add = on_c.data();
@@ -45,6 +54,12 @@ Outcome matmul_case(device::Stream& stream, const Product& p) {
         sum += product;
         size += std::abs(product);
       }
+      for (int r = 0; r < p.rank; ++r) {
+        const double product =
+            number(left[at(i, p.rank, r)]) * number(right[b_along ? at(j, right_stride, r) : at(r, right_stride, j)]);
+        sum += product;
+        size += std::abs(product);
+      }
       sum *= number(p.scale);
       size *= std::abs(number(p.scale));
       double after = std::abs(sum);
@@ -52,8 +67,9 @@ Outcome matmul_case(device::Stream& stream, const Product& p) {
         sum += number(bias[at(j)]) + number(add[at(i, p.n, j)]);
         after += std::abs(number(bias[at(j)])) + std::abs(number(add[at(i, p.n, j)]));
       }
-      outcome.compare(number(c[at(i, p.n, j)]), sum,
-                      (size * p.k * 0x1p-23 + 3 * after * 0x1p-24 + std::abs(sum) * unit_roundoff<Out>)*1.01 + 1e-30);
+      outcome.compare(
+          number(c[at(i, p.n, j)]), sum,
+          (size * (p.k + p.rank) * 0x1p-23 + 3 * after * 0x1p-24 + std::abs(sum) * unit_roundoff<Out>)*1.01 + 1e-30);
     }
   }
   return outcome;
@@ -83,6 +99,22 @@ inline KernelCases matmul_cases() {
                    [=](Stream& s) { return matmul_case<InputGradient, bf16, LargeTile>(s, large); }});
   cases.push_back({"matmul: weight gradient large tile",
                    [=](Stream& s) { return matmul_case<WeightGradient, float, LargeTile>(s, large); }});
+  // Base and adapters in one pass, and the skinny products that come before.
+  for (const int rank : {8, 35}) {
+    const Product adapted{40, 72, 48, 0, 1, Product::Terms::bias_and_add, rank};
+    const std::string what = "with a product of rank " + std::to_string(rank);
+    cases.push_back(
+        {"matmul: forward " + what, [=](Stream& s) { return matmul_case<Forward, bf16, SmallTile>(s, adapted); }});
+    cases.push_back({"matmul: input gradient " + what,
+                     [=](Stream& s) { return matmul_case<InputGradient, float, SmallTile>(s, adapted); }});
+  }
+  const Product skinny{70, 8, 136, 0, 0.5f};
+  cases.push_back({"matmul: forward skinny tile",
+                   [=](Stream& s) { return matmul_case<Forward, bf16, kernel::SkinnyTile>(s, skinny); }});
+  cases.push_back({"matmul: input gradient skinny tile",
+                   [=](Stream& s) { return matmul_case<InputGradient, bf16, kernel::SkinnyTile>(s, skinny); }});
+  cases.push_back({"matmul: weight gradient skinny tile",
+                   [=](Stream& s) { return matmul_case<WeightGradient, float, kernel::SkinnyTile>(s, skinny); }});
   return cases;
 }
 

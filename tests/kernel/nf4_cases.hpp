@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // NF4 by kernels against the same done one element at a time: every code, every absmax, every value, bit for bit.
 #pragma once
+#include <memory>
+
 #include "kernel/kernel_cases.hpp"
 #include "temper/kernel/nf4.cuh"
+#include "temper/storage/quantize.hpp"
 
 namespace temper::test::kernels {
 
@@ -26,7 +29,48 @@ inline unsigned nf4_code_by_tree(float x) {
 
 struct Nf4Weights {
   std::vector<unsigned char> codes;
-  std::vector<float> absmax;
+  std::vector<float> absmax;  // the scales as the kernels see them
+};
+
+// Double quantization as the library does it on the host; 'absmax' becomes what the codes stand for.
+struct NestedScales {
+  std::vector<unsigned char> codes;
+  std::vector<float> values;
+  std::vector<float> map{dynamic_map<Signs::both>.value.begin(), dynamic_map<Signs::both>.value.end()};
+  float offset;
+
+  explicit NestedScales(std::vector<float>& absmax)
+      : codes(absmax.size()), values(static_cast<std::size_t>(code_blocks(static_cast<Index>(absmax.size())))) {
+    offset = quantize_scales(absmax, codes.data(), values.data());
+    const Scales scales{ScaleForm::coded, values.data(), codes.data(), offset};
+    for (std::size_t i = 0; i < absmax.size(); ++i) absmax[i] = scales(static_cast<Index>(i));
+  }
+};
+
+// NF4 on the device, its scales plain or nested.
+class Nf4OnDevice {
+ public:
+  Nf4OnDevice(Nf4Weights& weights, ScaleForm form) : codes_(weights.codes), form_(form), absmax_(weights.absmax) {
+    if (form_ == ScaleForm::plain) return;
+    const NestedScales nested(weights.absmax);
+    scale_codes_ = std::make_unique<device::Buffer<unsigned char>>(nested.codes);
+    values_ = std::make_unique<device::Buffer<float>>(nested.values);
+    map_ = std::make_unique<device::Buffer<float>>(nested.map);
+    offset_ = nested.offset;
+  }
+  unsigned char* codes() { return codes_.data(); }
+  kernel::Nf4Scales scales() {
+    if (form_ == ScaleForm::plain) return {absmax_.data()};
+    return {values_->data(), scale_codes_->data(), map_->data(), offset_};
+  }
+
+ private:
+  device::Buffer<unsigned char> codes_;
+  ScaleForm form_;
+  device::Buffer<float> absmax_;
+  std::unique_ptr<device::Buffer<unsigned char>> scale_codes_;
+  std::unique_ptr<device::Buffer<float>> values_, map_;
+  float offset_ = 0;
 };
 
 template <class T>
@@ -60,7 +104,7 @@ Outcome nf4_there_and_back(device::Stream& stream, int count) {
   device::launch(stream, {kernel::Nf4Quantize<T>::grid(count), 1, 1},
                  kernel::Nf4Quantize<T>{on_x.data(), codes.data(), absmax.data(), count});
   device::launch(stream, {kernel::Nf4Dequantize<T>::grid(count), 1, 1},
-                 kernel::Nf4Dequantize<T>{codes.data(), absmax.data(), on_back.data(), count});
+                 kernel::Nf4Dequantize<T>{codes.data(), {absmax.data()}, on_back.data(), count});
   Outcome outcome;
   outcome.equal(codes.download(stream), expected.codes);
   outcome.equal(absmax.download(stream), expected.absmax);
@@ -95,8 +139,26 @@ inline Outcome nf4_near_thresholds(device::Stream& stream) {
   return outcome;
 }
 
+// Scales that are codes themselves: the library's own decoding has the same bits.
+inline Outcome nf4_nested(device::Stream& stream, int count) {
+  Numbers numbers(static_cast<std::uint64_t>(count));
+  const auto x = numbers.many<float>(at(count), 0.02f);
+  Nf4Weights weights = nf4_on_host(x);
+  Nf4OnDevice on_device(weights, ScaleForm::coded);
+  device::Buffer<float> on_back(x.size());
+  device::launch(stream, {kernel::Nf4Dequantize<float>::grid(count), 1, 1},
+                 kernel::Nf4Dequantize<float>{on_device.codes(), on_device.scales(), on_back.data(), count});
+  std::vector<float> expected(x.size());
+  decode(weights.codes.data(), {Coding::nf4, {ScaleForm::plain, weights.absmax.data()}}, count, 0, count,
+         expected.data());
+  Outcome outcome;
+  outcome.equal(on_back.download(stream), expected);
+  return outcome;
+}
+
 inline KernelCases nf4_cases() {
-  KernelCases cases{{"nf4: thresholds and their neighbours", nf4_near_thresholds}};
+  KernelCases cases{{"nf4: thresholds and their neighbours", nf4_near_thresholds},
+                    {"nf4: nested scales, 20000", [](device::Stream& s) { return nf4_nested(s, 20000); }}};
   for (const int count : {1, 63, 64, 130, 1024, 3001}) {
     const std::string n = std::to_string(count);
     cases.push_back({"nf4: bf16, " + n, [=](device::Stream& s) { return nf4_there_and_back<bf16>(s, count); }});

@@ -8,20 +8,22 @@
 namespace temper::test::kernels {
 
 template <class Out>
-Outcome nf4_product(device::Stream& stream, int tokens, int features, int width, bool terms) {
+Outcome nf4_product(device::Stream& stream, int tokens, int features, int width, bool terms,
+                    ScaleForm form = ScaleForm::plain, int rank = 0) {
   Numbers numbers(static_cast<std::uint64_t>(tokens * 10000 + features * 100 + width));
   const auto x = numbers.many<bf16>(size_of(tokens, width));
   const auto bias = numbers.many<bf16>(at(features));
   const auto add = numbers.many<Out>(size_of(tokens, features));
-  const Nf4Weights weights = nf4_on_host(numbers.many<float>(size_of(features, width), 0.02f));
-  device::Buffer<bf16> on_x(x), on_bias(bias);
-  device::Buffer<unsigned char> codes(weights.codes);
-  device::Buffer<float> absmax(weights.absmax);
+  Nf4Weights weights = nf4_on_host(numbers.many<float>(size_of(features, width), 0.02f));
+  const auto left = numbers.many<bf16>(size_of(tokens, rank)),
+             right = numbers.many<bf16>(size_of(features, rank), 0.1f);
+  device::Buffer<bf16> on_x(x), on_bias(bias), on_left(left), on_right(right);
+  Nf4OnDevice on_device(weights, form);
   device::Buffer<Out> on_y(add);
   kernel::Epilogue<Out> epilogue;
   if (terms) epilogue = {0.5f, on_bias.data(), on_y.data()};
-  kernel::nf4_matmul<Out>(stream, on_x.data(), {codes.data(), absmax.data()}, on_y.data(), tokens, features, width,
-                          epilogue);
+  kernel::nf4_matmul<Out>(stream, on_x.data(), {on_device.codes(), on_device.scales()}, on_y.data(), tokens, features,
+                          width, epilogue, {{on_left.data(), rank}, {on_right.data(), rank}, rank});
   const auto y = on_y.download(stream);
   std::vector<double> weight(size_of(features, width));
   for (std::size_t i = 0; i < weight.size(); ++i)
@@ -35,13 +37,18 @@ Outcome nf4_product(device::Stream& stream, int tokens, int features, int width,
         sum += product;
         size += std::abs(product);
       }
+      for (int r = 0; r < rank; ++r) {
+        const double product = number(left[at(t, rank, r)]) * number(right[at(f, rank, r)]);
+        sum += product;
+        size += std::abs(product);
+      }
       double after = 0;
       if (terms) {
         sum = sum / 2 + number(bias[at(f)]) + number(add[at(t, features, f)]);
         size /= 2;
         after = size + std::abs(number(bias[at(f)])) + std::abs(number(add[at(t, features, f)]));
       }
-      const double adding = size * (width + width / 64 + 8) * 0x1p-23 + 3 * after * 0x1p-24;
+      const double adding = size * (width + width / 64 + rank + 8) * 0x1p-23 + 3 * after * 0x1p-24;
       outcome.compare(number(y[at(t, features, f)]), sum,
                       adding + (std::abs(sum) + adding) * unit_roundoff<Out> * 1.01);
     }
@@ -65,6 +72,15 @@ inline KernelCases nf4_matmul_cases() {
   add(64, 64, 64);   // one tile
   add(17, 70, 192);  // tails
   add(19, 3, 40);    // many tokens, but no whole blocks
+  for (const int tokens : {3, 70}) {
+    cases.push_back({"nf4_matmul: nested scales, " + std::to_string(tokens) + " x 70 x 320", [=](device::Stream& s) {
+                       return nf4_product<bf16>(s, tokens, 70, 320, false, ScaleForm::coded);
+                     }});
+  }
+  cases.push_back({"nf4_matmul: low rank 8, bias, sum and scale",
+                   [](device::Stream& s) { return nf4_product<float>(s, 33, 70, 128, true, ScaleForm::plain, 8); }});
+  cases.push_back({"nf4_matmul: low rank 77, nested scales",
+                   [](device::Stream& s) { return nf4_product<bf16>(s, 65, 10, 64, false, ScaleForm::coded, 77); }});
   return cases;
 }
 

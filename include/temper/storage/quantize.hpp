@@ -11,51 +11,12 @@
 #include <vector>
 
 #include "temper/core/error.hpp"
+#include "temper/storage/four_bit.hpp"
 #include "temper/storage/weight_matrix.hpp"
 
 namespace temper {
 
-using FourBitTable = std::array<float, 16>;
-
-// NormalFloat (Dettmers et al. 2023): quantiles of a normal distribution between -1 and 1, zero among them.
-inline constexpr FourBitTable nf4_table = {-1.0f,
-                                           -0.6961928009986877f,
-                                           -0.5250730514526367f,
-                                           -0.39491748809814453f,
-                                           -0.28444138169288635f,
-                                           -0.18477343022823334f,
-                                           -0.09105003625154495f,
-                                           0.0f,
-                                           0.07958029955625534f,
-                                           0.16093020141124725f,
-                                           0.24611230194568634f,
-                                           0.33791524171829224f,
-                                           0.44070982933044434f,
-                                           0.5626170039176941f,
-                                           0.7229568362236023f,
-                                           1.0f};
-
-// A sign, two bits of exponent and one of mantissa, over 12: the order of codes is not that of values.
-inline constexpr FourBitTable fp4_table = {0.0f,       0.0625f / 12, 8.0f / 12,  1.0f,          4.0f / 12,  6.0f / 12,
-                                           2.0f / 12,  3.0f / 12,    -0.0f,      -0.0625f / 12, -8.0f / 12, -1.0f,
-                                           -4.0f / 12, -6.0f / 12,   -2.0f / 12, -3.0f / 12};
-
 constexpr const FourBitTable& table_of(Coding coding) { return coding == Coding::fp4 ? fp4_table : nf4_table; }
-
-// Steps up from the smallest value (of the smallest magnitude with fp4): past how many midpoints a number lies.
-template <std::size_t N>
-constexpr std::array<float, N - 1> midpoints(const std::array<float, N>& ascending) {
-  std::array<float, N - 1> middle{};
-  for (std::size_t i = 0; i + 1 < N; ++i) middle[i] = (ascending[i] + ascending[i + 1]) / 2;
-  return middle;
-}
-inline constexpr std::array<float, 15> nf4_midpoints = midpoints(nf4_table);
-inline constexpr std::array<std::uint8_t, 8> fp4_codes = {0, 1, 6, 7, 4, 5, 2, 3};  // by magnitude
-inline constexpr std::array<float, 7> fp4_midpoints = [] {
-  std::array<float, 8> ascending{};
-  for (std::size_t i = 0; i < 8; ++i) ascending[i] = fp4_table[fp4_codes[i]];
-  return midpoints(ascending);
-}();
 
 // Up to 64 numbers to codes in pairs; their scale. A block that is cut short is divided by its scale, a whole one
 // multiplied with the reciprocal, and a last byte that is half empty codes a zero: all as bitsandbytes' own formula,

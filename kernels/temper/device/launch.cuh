@@ -14,6 +14,13 @@ inline namespace TEMPER_TARGET {
 template <class Kernel>
 constexpr std::size_t shared_bytes = std::is_empty_v<typename Kernel::Shared> ? 0 : sizeof(typename Kernel::Shared);
 
+// How many blocks a multiprocessor is to hold, where a kernel says so: what registers a thread may take follows.
+template <class Kernel>
+constexpr int blocks_asked = [] {
+  if constexpr (requires { Kernel::blocks; }) return int{Kernel::blocks};
+  return 0;
+}();
+
 #if TEMPER_ON_GPU
 inline void require_success(cudaError_t status, const char* what) {
   require(status == cudaSuccess, Fault::usage, "kernel.cuda", "{} failed: {}", what, cudaGetErrorString(status));
@@ -35,7 +42,7 @@ class Stream {
 extern __shared__ __align__(128) unsigned char dynamic_shared[];
 
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::threads) entry(const __grid_constant__ Kernel kernel) {
+__global__ void __launch_bounds__(Kernel::threads, blocks_asked<Kernel>) entry(const __grid_constant__ Kernel kernel) {
   Block<Kernel> block{*reinterpret_cast<typename Kernel::Shared*>(dynamic_shared)};
   kernel(block);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Causal attention within documents, key-value heads shared by groups of query heads (Ainslie et al. 2023), over tiles
-// of keys with a running maximum and sum (Milakov and Gimelshein 2018; Dao 2023). q, y [T, H C]; k, v [T, K C]; lse [T,
-// H].
+// Causal attention within documents, all of them or a sliding window, key-value heads shared by groups of query heads
+// (Ainslie et al. 2023), over tiles of keys with a running maximum and sum (Milakov and Gimelshein 2018; Dao 2023). q,
+// y [T, H C]; k, v [T, K C]; lse [T, H].
 //   s = scale q k^T        lse = log sum exp(s)        p = exp(s - lse)        y = p v
 // A block takes 64 queries of one document and one head, a warp 16 of them. Scores and sums are in float, p is rounded
 // to bf16 for its product. Tiles begin at the document's first token, so that a document has the same bits in every
@@ -39,6 +39,28 @@ inline std::vector<AttentionTile> attention_tiles(const std::vector<std::int32_t
   return tiles;
 }
 
+// What a query sees of the keys before it, and how a score is bounded.
+struct AttentionScope {
+  int window = 0;  // so many keys, itself among them; 0: all
+  float cap = 0;   // score = cap tanh(score / cap); 0: as it is
+
+  // How many whole tiles of the document come before all that a tile of queries sees.
+  TEMPER_BOTH int tiles_before(const AttentionTile& tile, int keys) const {
+    const int unseen = window > 0 ? tile.row - window + 1 - tile.begin : 0;
+    return unseen > 0 ? unseen / keys : 0;
+  }
+  // Of any of sixteen queries from 'row' on, and of 'keys' keys from 'key' on: is there a key that one does not see?
+  TEMPER_BOTH bool hides(int row, int key, int keys) const {
+    return key + keys > row || (window > 0 && key + window <= row + 15);
+  }
+  TEMPER_BOTH bool hidden(int row, int key) const { return key > row || (window > 0 && key + window <= row); }
+  // tanh(score / cap), through a power of two that may overflow: 2 / infinity is 0.
+  TEMPER_DEVICE float bent(float score) const {
+    const float e = device::power_of_two(device::divide(score, cap) * (2 * 1.44269504088896340736f));
+    return 1.0f - device::divide(2.0f, 1.0f + e);
+  }
+};
+
 template <int Width>
 struct AttentionForward {
   static constexpr int rows = attention_rows, keys = 64, threads = 128, stages = 2;
@@ -59,6 +81,7 @@ struct AttentionForward {
   const AttentionTile* tiles;
   int heads, key_heads;
   float scale;
+  AttentionScope scope{};
 
   static device::Grid grid(std::size_t tiles, int heads) { return {static_cast<int>(tiles), heads, 1}; }
 
@@ -71,12 +94,13 @@ struct AttentionForward {
     const device::Warp warp = block.warp();
     const int first_row = block.warp_index() * 16, lane = block.lane();
     const int last_key = device::smaller_of(tile.row + rows, tile.end);
-    const int steps = device::divide_up(last_key - tile.begin, keys);
+    const int first_key = tile.begin + scope.tiles_before(tile, keys) * keys;
+    const int steps = device::divide_up(last_key - first_key, keys);
     device::AsyncCopies copies(block);
     const auto fetch = [&](int step) {
       if (step < steps) {
         Stage& stage = block.shared.stage[step % stages];
-        const int key = tile.begin + step * keys;
+        const int key = first_key + step * keys;
         stage.k.template fetch<threads>(copies, block.thread(), of_k, key, 0, last_key, Width);
         stage.v.template fetch<threads>(copies, block.thread(), of_v, 0, key, Width, last_key);
       }
@@ -86,7 +110,7 @@ struct AttentionForward {
     fetch(0);
 
     // Each lane has two rows: lane / 4 of its warp's sixteen, and eight below.
-    const float to_power_of_two = scale * 1.44269504088896340736f;
+    const float to_power_of_two = (scope.cap > 0 ? 1.0f : scale) * 1.44269504088896340736f;
     device::Accumulator sum_of_values[std::size_t{width_pieces}] = {};
     float highest[2] = {-device::infinity(), -device::infinity()}, sum[2] = {};
     for (int step = 0; step < steps; ++step) {
@@ -109,25 +133,30 @@ struct AttentionForward {
         }
       }
 
-      // Hide what a row does not see, which only the last tile has, and find each row's new maximum.
-      const int row0 = tile.row + first_row, key0 = tile.begin + step * keys;
-      const bool hides = key0 + keys > row0;
+      // Hide what a row does not see, which only tiles at the ends have (past the last key is past each row), and find
+      // each row's new maximum.
+      const int row0 = tile.row + first_row, key0 = first_key + step * keys;
+      const bool hides = scope.hides(row0, key0, keys);
       float now[2] = {highest[0], highest[1]};
       TEMPER_UNROLL
       for (int j = 0; j < key_pieces; ++j) {
         TEMPER_UNROLL
         for (int i = 0; i < 4; ++i) {
           const int key = key0 + j * 8 + device::accumulator_column(lane, i);
-          const bool hidden = hides && (key > row0 + device::accumulator_row(lane, i) || key >= last_key);
+          const bool hidden = hides && scope.hidden(row0 + device::accumulator_row(lane, i), key);
+          if (scope.cap > 0) score[j].r[i] = scope.cap * scope.bent(score[j].r[i] * scale);
           score[j].r[i] = hidden ? -device::infinity() : score[j].r[i] * to_power_of_two;
           now[i / 2] = device::larger(now[i / 2], score[j].r[i]);
         }
       }
+      float base[2];
       TEMPER_UNROLL
       for (int r = 0; r < 2; ++r) {
         now[r] = device::larger(now[r], warp.shuffle_xor(now[r], 1));
         now[r] = device::larger(now[r], warp.shuffle_xor(now[r], 2));
-        const float shrink = device::power_of_two(highest[r] - now[r]);
+        // With a window a row may see nothing of its first tiles; a base of 0 keeps infinities from meeting.
+        base[r] = now[r] == -device::infinity() ? 0.0f : now[r];
+        const float shrink = device::power_of_two(highest[r] - base[r]);
         highest[r] = now[r];
         sum[r] *= shrink;
         TEMPER_UNROLL
@@ -140,7 +169,7 @@ struct AttentionForward {
       for (int j = 0; j < key_pieces; ++j) {
         TEMPER_UNROLL
         for (int i = 0; i < 4; ++i) {
-          score[j].r[i] = device::power_of_two(score[j].r[i] - highest[i / 2]);
+          score[j].r[i] = device::power_of_two(score[j].r[i] - base[i / 2]);
           sum[i / 2] += score[j].r[i];
         }
       }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// C[M, N] = scale A B + bias[N] + add[M, N] on tensor cores: A and B in bf16, sums in float. A block makes a tile of C;
-// slices along K come through a ring of asynchronous copies into swizzled shared memory, and from there through
-// load_matrix into mma. Each sum is one chain over K, whatever the tile: equal calls give equal bits.
+// C[M, N] = scale (A B + L R) + bias[N] + add[M, N] on tensor cores: operands in bf16, sums in float, L R of low rank.
+// A block makes a tile of C; slices along K come through a ring of asynchronous copies into swizzled shared memory, and
+// from there through load_matrix into mma. Each sum is one chain over K, whatever the tile: equal calls give equal
+// bits.
 #pragma once
 #include "temper/device/copy.cuh"
 #include "temper/device/load_matrix.cuh"
@@ -30,11 +31,15 @@ struct LargeTile {
 struct SmallTile {
   static constexpr int m = 64, n = 64, k = 32, warp_m = 32, warp_n = 32, stages = 3;
 };
+// For products with few columns: x A^T and dy B of adapters of low rank.
+struct SkinnyTile {
+  static constexpr int m = 64, n = 16, k = 64, warp_m = 16, warp_n = 16, stages = 3;
+};
 
 // An operand in global memory. 'outer' is M or N; 'stride' is the distance of rows.
 struct Operand {
-  const bf16* data;
-  int stride;
+  const bf16* data = nullptr;
+  int stride = 0;
   TEMPER_BOTH bool in_pieces() const { return stride % 8 == 0 && device::aligned(data, 16); }
 };
 
@@ -44,6 +49,13 @@ struct Epilogue {
   float scale = 1;
   const bf16* bias = nullptr;
   const Out* add = nullptr;
+};
+
+// A product of few columns more, added to the sums before the epilogue: left [M, rank], and right as B lies, rank for
+// K.
+struct LowRank {
+  Operand left{}, right{};
+  int rank = 0;
 };
 
 // C [M, N], into which the sums go, two neighbours of a row at a time.
@@ -114,17 +126,21 @@ struct Slice {
 
   // The piece of 16 outer x 16 k at (outer, k). For A, tiles follow each other outer first, as mma has them; for B,
   // along k first, so that registers 0, 1 are one fragment of 8 columns, and 2, 3 the next.
+  // With 'As' the other way, what is outer and what is k change places: a tile may serve two products.
+  template <Stored As = How>
   TEMPER_DEVICE device::FourTiles sixteen_of_a(const device::Warp& warp, int outer, int k) const {
-    return sixteen(warp, outer + warp.lane() / 8 % 2 * 8, k + warp.lane() / 16 * 8);
+    return sixteen<As>(warp, outer + warp.lane() / 8 % 2 * 8, k + warp.lane() / 16 * 8);
   }
+  template <Stored As = How>
   TEMPER_DEVICE device::FourTiles sixteen_of_b(const device::Warp& warp, int outer, int k) const {
-    return sixteen(warp, outer + warp.lane() / 16 * 8, k + warp.lane() / 8 % 2 * 8);
+    return sixteen<As>(warp, outer + warp.lane() / 16 * 8, k + warp.lane() / 8 % 2 * 8);
   }
 
  private:
+  template <Stored As>
   TEMPER_DEVICE device::FourTiles sixteen(const device::Warp& warp, int outer, int k) const {
     const int within = warp.lane() % 8;
-    if constexpr (How == Stored::along_k) {
+    if constexpr (As == Stored::along_k) {
       return load_matrix(warp, tile.piece(outer + within, k / 8));
     } else {
       return load_matrix_transposed(warp, tile.piece(k + within, outer / 8));
@@ -149,11 +165,13 @@ struct Matmul {
   Out* c;  // [M, N]
   int m, n, k;
   Epilogue<Out> epilogue;
+  LowRank low{};
 
   static device::Grid grid(int m, int n) { return {(n + Tile::n - 1) / Tile::n, (m + Tile::m - 1) / Tile::m, 1}; }
 
   TEMPER_DEVICE void operator()(device::Block<Matmul>& block) const {
-    const int m0 = block.index().y * Tile::m, n0 = block.index().x * Tile::n, slices = device::divide_up(k, Tile::k);
+    const int m0 = block.index().y * Tile::m, n0 = block.index().x * Tile::n;
+    const int of_base = device::divide_up(k, Tile::k), slices = of_base + device::divide_up(low.rank, Tile::k);
     const int warp_m = block.warp_index() / warps_n * Tile::warp_m,
               warp_n = block.warp_index() % warps_n * Tile::warp_n;
     const device::Warp warp = block.warp();
@@ -161,8 +179,10 @@ struct Matmul {
     const auto fetch = [&](int slice) {
       if (slice < slices) {
         Stage& stage = block.shared.stage[slice % Tile::stages];
-        stage.a.template fetch<threads>(copies, block.thread(), a, m0, slice * Tile::k, m, k);
-        stage.b.template fetch<threads>(copies, block.thread(), b, n0, slice * Tile::k, n, k);
+        const bool base = slice < of_base;
+        const int k0 = (base ? slice : slice - of_base) * Tile::k, k_end = base ? k : low.rank;
+        stage.a.template fetch<threads>(copies, block.thread(), base ? a : low.left, m0, k0, m, k_end);
+        stage.b.template fetch<threads>(copies, block.thread(), base ? b : low.right, n0, k0, n, k_end);
       }
       copies.commit();  // an empty group, too, so that wait counts slices
     };

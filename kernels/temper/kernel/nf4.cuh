@@ -1,49 +1,66 @@
 // SPDX-License-Identifier: MIT
-// NF4 (Dettmers et al. 2023), bit for bit as bitsandbytes has it: elements in row-major order make blocks of 64, each
-// with its largest magnitude; an element is the code of x (1 / absmax), two codes a byte, the earlier in the high half.
-// Codes are found by comparison with 15 thresholds, so that a tie goes the same way everywhere.
+// NF4 (Dettmers et al. 2023), bit for bit as the CUDA kernels of bitsandbytes have it: elements in row-major order make
+// blocks of 64, each with its largest magnitude; an element is the code of x (1 / absmax), two codes a byte, the
+// earlier in the high half. Codes are found by comparison with 15 thresholds, so that a tie goes the same way
+// everywhere.
 #pragma once
+#include <utility>
+
+#include "temper/backend/dynamic_map.hpp"
 #include "temper/device/block.cuh"
 #include "temper/device/vector.cuh"
+#include "temper/storage/four_bit.hpp"
 
 namespace temper::kernel {
 inline namespace TEMPER_TARGET {
 
 inline constexpr int nf4_block = 64;
 
-// The value of a code, exactly as float has it. By choices: an array with an index would lie in slow memory.
+// The shared tables, an element a constant: what nvcc has a value for, where an array would lie in slow memory.
+template <std::size_t Code>
+inline constexpr float nf4_constant = nf4_table[Code];
+template <std::size_t Step>
+inline constexpr float nf4_threshold = nf4_cuda_thresholds[Step];
+
+// The value of a code, exactly as float has it.
 TEMPER_BOTH float nf4_value(unsigned code) {
   const bool one = (code & 1u) != 0, two = (code & 2u) != 0, four = (code & 4u) != 0;
-  const float lowest = one ? -0.6961928009986877f : -1.0f, low = one ? -0.39491748809814453f : -0.5250730514526367f;
-  const float below = one ? -0.18477343022823334f : -0.28444138169288635f, zero = one ? 0.0f : -0.09105003625154495f;
-  const float above = one ? 0.16093020141124725f : 0.07958029955625534f;
-  const float middle = one ? 0.33791524171829224f : 0.24611230194568634f;
-  const float high = one ? 0.5626170039176941f : 0.44070982933044434f, highest = one ? 1.0f : 0.7229568362236023f;
+  const float lowest = one ? nf4_constant<1> : nf4_constant<0>, low = one ? nf4_constant<3> : nf4_constant<2>;
+  const float below = one ? nf4_constant<5> : nf4_constant<4>, zero = one ? nf4_constant<7> : nf4_constant<6>;
+  const float above = one ? nf4_constant<9> : nf4_constant<8>, middle = one ? nf4_constant<11> : nf4_constant<10>;
+  const float high = one ? nf4_constant<13> : nf4_constant<12>, highest = one ? nf4_constant<15> : nf4_constant<14>;
   const float negative = four ? (two ? zero : below) : (two ? low : lowest);
   const float positive = four ? (two ? highest : high) : (two ? middle : above);
   return (code & 8u) != 0 ? positive : negative;
 }
 
 // How many thresholds x lies above; NaN lies above none.
-TEMPER_BOTH unsigned nf4_code(float x) {
-  unsigned code = 0;
-  code += x > -0.8480964004993439f;
-  code += x > -0.6106329262256622f;
-  code += x > -0.4599952697753906f;
-  code += x > -0.33967943489551544f;
-  code += x > -0.23460740596055984f;
-  code += x > -0.13791173323988914f;
-  code += x > -0.045525018125772476f;
-  code += x > 0.03979014977812767f;
-  code += x > 0.1202552504837513f;
-  code += x > 0.2035212516784668f;
-  code += x > 0.2920137718319893f;
-  code += x > 0.3893125355243683f;
-  code += x > 0.5016634166240692f;
-  code += x > 0.6427869200706482f;
-  code += x > 0.8614784181118011f;
-  return code;
+template <std::size_t... Step>
+TEMPER_BOTH unsigned nf4_steps(float x, std::index_sequence<Step...>) {
+  return (0u + ... + static_cast<unsigned>(x > nf4_threshold<Step>));
 }
+TEMPER_BOTH unsigned nf4_code(float x) { return nf4_steps(x, std::make_index_sequence<15>{}); }
+
+// Scales of blocks of 64: floats, or codes of the dynamic map with a float for each 256 of them (double quantization).
+struct Nf4Scales {
+  const float* values;
+  const unsigned char* codes = nullptr;
+  const float* map = nullptr;  // [256], where there are codes
+  float offset = 0;
+
+  // In two steps, so that other work can go on while the first is under way.
+  struct Read {
+    float value;
+    unsigned char code;
+  };
+  TEMPER_DEVICE Read read(Index i) const {
+    return codes == nullptr ? Read{values[i], 0} : Read{values[i / code_block], codes[i]};
+  }
+  TEMPER_DEVICE float decode(const Read& read) const {
+    return codes == nullptr ? read.value : device::sum(device::product(map[read.code], read.value), offset);
+  }
+  TEMPER_DEVICE float operator()(Index i) const { return decode(read(i)); }
+};
 
 // A block of 64 a warp: a lane takes two neighbours, which are one byte.
 template <class T>
@@ -89,7 +106,7 @@ struct Nf4Dequantize {
     float value[16][device::warp_size];
   };
   const unsigned char* codes;
-  const float* absmax;
+  Nf4Scales scales;
   T* x;
   Index count;
 
@@ -104,7 +121,7 @@ struct Nf4Dequantize {
     for (int round = 0; round < rounds; ++round) {
       const Index at = block.index().x * of_block + (Index{round} * threads + block.thread()) * each;
       if (at >= count) return;
-      const float scale = absmax[at / nf4_block];
+      const float scale = scales(at / nf4_block);
       const auto value = [&](unsigned byte, int i) {
         return device::narrow<T>(block.shared.value[i % 2 == 0 ? byte >> 4 : byte & 15u][lane] * scale);
       };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// y [T, O] = scale x [T, I] W^T + bias + add, where W [O, I] lies in NF4 (nf4.cuh) and is never written out: codes are
-// decoded in registers. A byte of two codes finds its pair of bf16 in a table in shared memory that has a copy for each
-// bank, so that no look-up waits for another. Blocks of 64 are summed by themselves, in float, and scaled once.
-// Two kernels: a warp a feature for few tokens, where reading W is all the time; tensor-core tiles for more.
+// y [T, O] = scale (x [T, I] W^T + L R^T) + bias + add, where W [O, I] lies in NF4 (nf4.cuh) and is never written out:
+// codes are decoded in registers. A byte of two codes finds its pair of bf16 in a table in shared memory that has a
+// copy for each bank, so that no look-up waits for another. Blocks of 64 are summed by themselves, in float, and scaled
+// once. Two kernels: a warp a feature for few tokens, where reading W is all the time; tensor-core tiles for more.
 #pragma once
 #include "temper/device/launch.cuh"
 #include "temper/kernel/matmul.cuh"
@@ -13,7 +13,7 @@ inline namespace TEMPER_TARGET {
 
 struct Nf4Weight {  // [features, width]
   const unsigned char* codes;
-  const float* absmax;
+  Nf4Scales scales;
 };
 
 // The pair of a byte, the earlier code in the low half, for the lane that asks.
@@ -65,7 +65,7 @@ struct Nf4FewTokens {
     for (int w = lane; w < words; w += device::warp_size) {
       const std::uint32_t word =
           device::load<1>(reinterpret_cast<const std::uint32_t*>(weight.codes) + first / 8 + w)[0];
-      const float scale = weight.absmax[(first + Index{w} * 8) / nf4_block];
+      const float scale = weight.scales((first + Index{w} * 8) / nf4_block);
       std::uint32_t pair[4];
       TEMPER_UNROLL
       for (int b = 0; b < 4; ++b) pair[b] = block.shared.table.of(word, b, lane);
@@ -85,7 +85,7 @@ struct Nf4FewTokens {
     for (int k = words * 8 + lane; k < width; k += device::warp_size) {
       const Index at = first + k;
       const std::uint32_t pair = block.shared.table.of(weight.codes[at / 2], 0, lane);
-      const float value = (at % 2 == 0 ? device::low_of(pair) : device::high_of(pair)) * weight.absmax[at / nf4_block];
+      const float value = (at % 2 == 0 ? device::low_of(pair) : device::high_of(pair)) * weight.scales(at / nf4_block);
       TEMPER_UNROLL
       for (int t = 0; t < Tokens; ++t)  // by constants, so that sums stay in registers
         if (t < tokens) sum[t] = device::fused_multiply_add(value, device::widen(x[Index{t} * width + k]), sum[t]);
@@ -113,17 +113,21 @@ struct Nf4Tiles {
   struct Stage {
     Slice<Stored::along_k, tile_m, tile_k> x;
     device::SwizzledTile<unsigned char, tile_n, tile_k / 2> codes;
-    float absmax[tile_n];
+    float scale[tile_n];
   };
   struct Shared {
     Stage stage[stages];
-    Nf4PairTable table;
+    union {
+      Nf4PairTable table;
+      Slice<Stored::along_k, tile_n, tile_k> right;  // of the product of low rank, which comes last
+    };
   };
   const bf16* x;
   Nf4Weight weight;
   Out* y;
   int tokens, features, width;
   Epilogue<Out> epilogue;
+  LowRank low{};
 
   static device::Grid grid(int tokens, int features) {
     return {(features + tile_n - 1) / tile_n, (tokens + tile_m - 1) / tile_m, 1};
@@ -137,11 +141,16 @@ struct Nf4Tiles {
     device::AsyncCopies copies(block);
     device::Accumulator sum[pieces_m][pieces_n] = {};
     block.shared.table.fill(block.thread(), threads);
-    for (int slice = 0; slice < stages - 1; ++slice) fetch(copies, block, slice, slices, m0, n0);
+    for (int slice = 0; slice < stages - 1; ++slice) {
+      fetch(copies, block, slice, slices, m0, n0);
+      put_scale(block, slice, slices, n0, read_scale(block, slice, slices, n0));
+    }
     for (int slice = 0; slice < slices; ++slice) {
       copies.template wait<stages - 2>();
       block.sync();
-      fetch(copies, block, slice + stages - 1, slices, m0, n0);
+      const int ahead = slice + stages - 1;
+      fetch(copies, block, ahead, slices, m0, n0);
+      const Nf4Scales::Read scale_ahead = read_scale(block, ahead, slices, n0);
       const Stage& stage = block.shared.stage[slice % stages];
       device::FragmentA of_x[steps][pieces_m];
       TEMPER_UNROLL
@@ -169,7 +178,7 @@ struct Nf4Tiles {
           }
         }
         const int column = first_n + j * 8 + device::accumulator_column(lane, 0);
-        const float scale[2] = {stage.absmax[column], stage.absmax[column + 1]};
+        const float scale[2] = {stage.scale[column], stage.scale[column + 1]};
         TEMPER_UNROLL
         for (int i = 0; i < pieces_m; ++i) {
           TEMPER_UNROLL
@@ -177,7 +186,9 @@ struct Nf4Tiles {
             sum[i][j].r[r] = device::fused_multiply_add(scale[r % 2], part[i].r[r], sum[i][j].r[r]);
         }
       }
+      put_scale(block, ahead, slices, n0, scale_ahead);
     }
+    for (int r = 0; r < low.rank; r += tile_k) add_low_rank(copies, block, r, m0, n0, sum);
     const Result<Out> result{y, tokens, features, epilogue};
     TEMPER_UNROLL
     for (int i = 0; i < pieces_m; ++i) {
@@ -195,20 +206,69 @@ struct Nf4Tiles {
       const bool inside = n0 + row < features;
       const Index number = inside ? Index{n0 + row} * slices + slice : 0;  // of the block of 64
       copies.copy(stage.codes.piece(row, half), weight.codes + number * (nf4_block / 2) + half * 16, inside ? 16 : 0);
-      if (half == 0) copies.template copy<4>(&stage.absmax[row], weight.absmax + number, inside ? 4 : 0);
     }
     copies.commit();
   }
+
+  // Scales come through registers, as they may be codes: read when the rest is asked for, put when it is there. The
+  // even threads have a feature each; there is none beyond the last.
+  TEMPER_DEVICE bool has_scale(const device::Block<Nf4Tiles>& block, int slice, int slices, int n0) const {
+    return block.thread() % 2 == 0 && slice < slices && n0 + block.thread() / 2 < features;
+  }
+  TEMPER_DEVICE Nf4Scales::Read read_scale(const device::Block<Nf4Tiles>& block, int slice, int slices, int n0) const {
+    if (!has_scale(block, slice, slices, n0)) return {0, 0};
+    return weight.scales.read(Index{n0 + block.thread() / 2} * slices + slice);
+  }
+  TEMPER_DEVICE void put_scale(device::Block<Nf4Tiles>& block, int slice, int slices, int n0,
+                               const Nf4Scales::Read& read) const {
+    if (block.thread() % 2 != 0) return;
+    block.shared.stage[slice % stages].scale[block.thread() / 2] =
+        has_scale(block, slice, slices, n0) ? weight.scales.decode(read) : 0.0f;
+  }
+
+  // Its right operand takes the place of the table, which has served by then.
+  TEMPER_DEVICE void add_low_rank(device::AsyncCopies& copies, device::Block<Nf4Tiles>& block, int r, int m0, int n0,
+                                  device::Accumulator (&sum)[pieces_m][pieces_n]) const {
+    const int first_m = block.warp_index() / warps_n * warp_m, first_n = block.warp_index() % warps_n * warp_n;
+    const device::Warp warp = block.warp();
+    auto &left = block.shared.stage[0].x, &right = block.shared.right;
+    block.sync();
+    left.template fetch<threads>(copies, block.thread(), low.left, m0, r, tokens, low.rank);
+    right.template fetch<threads>(copies, block.thread(), low.right, n0, r, features, low.rank);
+    copies.commit();
+    copies.template wait<0>();
+    block.sync();
+    TEMPER_UNROLL
+    for (int s = 0; s < tile_k; s += 16) {
+      device::FragmentA of_left[pieces_m];
+      TEMPER_UNROLL
+      for (int i = 0; i < pieces_m; ++i) {
+        const auto four = left.sixteen_of_a(warp, first_m + i * 16, s);
+        of_left[i] = {{four.r[0], four.r[1], four.r[2], four.r[3]}};
+      }
+      TEMPER_UNROLL
+      for (int j = 0; j < pieces_n; j += 2) {
+        const auto four = right.sixteen_of_b(warp, first_n + j * 8, s);
+        TEMPER_UNROLL
+        for (int i = 0; i < pieces_m; ++i) {
+          mma_bf16(warp, sum[i][j], of_left[i], {{four.r[0], four.r[1]}});
+          mma_bf16(warp, sum[i][j + 1], of_left[i], {{four.r[2], four.r[3]}});
+        }
+      }
+    }
+  }
 };
 
-// The kernel that fits: by the number of tokens, and what the width allows.
+// The kernel that fits: by the number of tokens, and what the width allows. A product of low rank asks for a width of
+// whole blocks of 64. A product of low rank asks for a width of
+// whole blocks of 64.
 template <class Out>
 void nf4_matmul(device::Stream& stream, const bf16* x, Nf4Weight weight, Out* y, int tokens, int features, int width,
-                const Epilogue<Out>& epilogue = {}) {
+                const Epilogue<Out>& epilogue = {}, const LowRank& low = {}) {
   const bool tiles = width % nf4_block == 0 && device::aligned(weight.codes, 16);
-  if (tokens > 16 && tiles) {
+  if ((tokens > 16 && tiles) || low.rank > 0) {
     device::launch(stream, Nf4Tiles<Out>::grid(tokens, features),
-                   Nf4Tiles<Out>{x, weight, y, tokens, features, width, epilogue});
+                   Nf4Tiles<Out>{x, weight, y, tokens, features, width, epilogue, low});
     return;
   }
   for (int t = 0; t < tokens; t += 16) {

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// Log-probabilities and cross-entropy over logits [rows, columns] that are a chunk of the vocabulary, so that all of
+// them never exist at once. A first pass over the chunks keeps, for each row, the largest logit, the sum of
+// exp(z - largest) and the logit of the label (Milakov and Gimelshein 2018); then
+//   lse = largest + log(sum)        log p = z[label] - lse
+// and a second pass over the same chunks makes the gradient in the place of the logits:
+//   dz = (exp(z - lse) - [column is the label]) weight[row]
+// A block takes a row. Sums are in float, in an order that is fixed. A label below 0 is none: its row has gradient 0.
+#pragma once
+#include "temper/device/block.cuh"
+#include "temper/device/vector.cuh"
+
+namespace temper::kernel {
+inline namespace TEMPER_TARGET {
+
+inline constexpr float log2_of_e = 1.44269504088896340736f, log_of_2 = 0.693147180559945309417f;
+
+// Of a row, over the chunks so far.
+struct LogitSum {
+  float largest, sum, of_label;
+};
+
+// exp(x - base), where both may be minus infinity: nothing yet.
+TEMPER_DEVICE float exp_below(float x, float base) {
+  return x == -device::infinity() ? 0.0f : device::power_of_two((x - base) * log2_of_e);
+}
+
+enum class LogitChunk { first, further };
+
+template <class T>
+struct LogitSums {
+  static constexpr int threads = 256, warps = threads / device::warp_size, width = 16 / int{sizeof(T)};
+  struct Shared {
+    float largest[warps], sum[warps];
+  };
+  const T* logits;
+  const std::int32_t* labels;  // [rows], in the whole vocabulary
+  LogitSum* sums;              // [rows]
+  int columns;
+  std::int32_t first_column;  // of the chunk, in the vocabulary
+  LogitChunk chunk;
+
+  TEMPER_DEVICE void operator()(device::Block<LogitSums>& block) const {
+    const Index row = block.index().x;
+    const T* z = logits + row * columns;
+    float largest = -device::infinity(), sum = 0;
+    const int pieces = columns % width == 0 && device::aligned(logits, 16) ? columns / width : 0;
+    for (int i = block.thread(); i < pieces; i += threads) {
+      const auto piece = device::load<width>(z + i * width);
+      float highest = largest;
+      TEMPER_UNROLL
+      for (int e = 0; e < width; ++e) highest = device::larger(highest, device::widen(piece[e]));
+      sum *= exp_below(largest, highest);
+      largest = highest;
+      TEMPER_UNROLL
+      for (int e = 0; e < width; ++e) sum += exp_below(device::widen(piece[e]), largest);
+    }
+    for (int c = pieces * width + block.thread(); c < columns; c += threads) {
+      const float x = device::widen(z[c]), highest = device::larger(largest, x);
+      sum = sum * exp_below(largest, highest) + exp_below(x, highest);
+      largest = highest;
+    }
+    const float of_warp = warp_max(block.warp(), largest);
+    if (block.lane() == 0) block.shared.largest[block.warp_index()] = of_warp;
+    block.sync();
+    float highest = warp_max(block.warp(), block.shared.largest[block.lane() % warps]);
+    sum = block_sum(block, sum * exp_below(largest, highest), block.shared.sum);
+    if (block.thread() != 0) return;
+    LogitSum of_row{highest, sum, 0};
+    if (chunk == LogitChunk::further) {
+      const LogitSum before = sums[row];
+      highest = device::larger(before.largest, of_row.largest);
+      of_row = {highest,
+                before.sum * exp_below(before.largest, highest) + of_row.sum * exp_below(of_row.largest, highest),
+                before.of_label};
+    }
+    const Index label = Index{labels[row]} - first_column;
+    if (labels[row] >= 0 && label >= 0 && label < columns) of_row.of_label = device::widen(z[label]);
+    sums[row] = of_row;
+  }
+};
+
+// A row a thread; of rows without a label the log-probability is 0.
+struct LogProbabilities {
+  static constexpr int threads = 256;
+  using Shared = device::NoShared;
+  const LogitSum* sums;
+  const std::int32_t* labels;
+  float* lse;
+  float* log_probability;
+  int rows;
+
+  static int grid(int rows) { return (rows + threads - 1) / threads; }
+
+  TEMPER_DEVICE void operator()(device::Block<LogProbabilities>& block) const {
+    const Index row = Index{block.index().x} * threads + block.thread();
+    if (row >= rows) return;
+    const LogitSum of_row = sums[row];
+    const float of_all = of_row.largest + device::logarithm_of_two(of_row.sum) * log_of_2;
+    lse[row] = of_all;
+    log_probability[row] = labels[row] < 0 ? 0.0f : of_row.of_label - of_all;
+  }
+};
+
+// In the place of the logits.
+template <class T>
+struct LogitGradient {
+  static constexpr int threads = 256, width = 16 / int{sizeof(T)};
+  using Shared = device::NoShared;
+  T* logits;
+  const std::int32_t* labels;
+  const float* lse;
+  const float* weight;  // [rows]: of a row's loss in the whole, negative log-probabilities summed
+  int columns;
+  std::int32_t first_column;
+
+  TEMPER_DEVICE void operator()(device::Block<LogitGradient>& block) const {
+    const Index row = block.index().x;
+    T* z = logits + row * columns;
+    const bool counts = labels[row] >= 0;
+    const Index label = counts ? Index{labels[row]} - first_column : Index{-1};
+    const float of_all = lse[row], scale = weight[row];
+    const auto of = [&](T x, int column) {
+      const float p = device::power_of_two((device::widen(x) - of_all) * log2_of_e);
+      return device::narrow<T>(counts ? (p - (column == label ? 1.0f : 0.0f)) * scale : 0.0f);
+    };
+    const int pieces = columns % width == 0 && device::aligned(logits, 16) ? columns / width : 0;
+    for (int i = block.thread(); i < pieces; i += threads) {
+      auto piece = device::load<width>(z + i * width);
+      TEMPER_UNROLL
+      for (int e = 0; e < width; ++e) piece[e] = of(piece[e], i * width + e);
+      device::store(z + i * width, piece);
+    }
+    for (int c = pieces * width + block.thread(); c < columns; c += threads) z[c] = of(z[c], c);
+  }
+};
+
+}  // namespace TEMPER_TARGET
+}  // namespace temper::kernel
