@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "engine.hpp"
+#include "teacher.hpp"
 #include "temper/adapter/full.hpp"
 #include "temper/adapter/peft.hpp"
 #include "temper/backend/cpu.hpp"
@@ -12,6 +13,7 @@
 #include "temper/objective/any_objective.hpp"
 #include "temper/objective/causal_lm.hpp"
 #include "temper/objective/classification.hpp"
+#include "temper/objective/distillation.hpp"
 #include "temper/objective/dpo.hpp"
 #include "temper/objective/reward.hpp"
 #include "temper/optimizer/adafactor.hpp"
@@ -44,7 +46,8 @@ inline AnyRule optimizer_of(const Recipe& recipe) {
   return {adamw};
 }
 
-using AnyTask = temper::AnyObjective<temper::CausalLm, temper::Dpo, temper::Classification, temper::Reward>;
+using AnyTask = temper::AnyObjective<temper::CausalLm, temper::Dpo, temper::Classification, temper::Reward,
+                                     temper::Taught<const RunTeacher>>;
 
 inline AnyTask objective_of(const Recipe& recipe) {
   if (recipe.is("task", "classification")) {
@@ -67,6 +70,13 @@ inline AnyTask objective_of(const Recipe& recipe) {
       if (recipe.is("objective.loss", name)) dpo.form = form;
     return {dpo};
   }
+  if (recipe.is("task", "distillation"))
+    return {temper::Taught<const RunTeacher>{
+        {.temperature = recipe.number("objective.temperature"),
+         .alpha = recipe.number("objective.alpha"),
+         .divergence = recipe.is("objective.divergence", "reverse") ? temper::Divergence::reverse
+                       : recipe.is("objective.divergence", "jsd")   ? temper::Divergence::jsd
+                                                                    : temper::Divergence::forward}}};
   return {temper::CausalLm{.label_smoothing = recipe.number("objective.label_smoothing"),
                            .z_loss = recipe.number("objective.z_loss")}};
 }
@@ -87,6 +97,7 @@ class EngineOf : public Engine {
     options_.seed = recipe.seed();
     if (recipe.has("threads")) options_.threads = static_cast<int>(recipe.integer("threads"));
     open(recipe.path("model"));
+    open_teacher(temper::Execution::planning);
   }
 
   const temper::Config& config() const override { return config_; }
@@ -101,12 +112,16 @@ class EngineOf : public Engine {
   }
 
   temper::Plan plan(const Shapes& shapes) override {
-    return temper::plan_step(*planned_, objective_, optimizer_, {shapes.training, shapes.evaluating}, options_);
+    temper::Plan plan =
+        temper::plan_step(*planned_, objective_, optimizer_, {shapes.training, shapes.evaluating}, options_);
+    for (std::size_t h = 0; teacher_ && h < plan.bytes.size(); ++h) plan.bytes[h] += teacher_->bytes()[h];
+    return plan;
   }
 
   void start(const temper::Plan& plan) override {
     model_.emplace(config_, adapter_, source_, build_options(temper::Execution::running));
     if (recipe_.has("adapter.from")) load_adapter(recipe_.path("adapter.from"));
+    open_teacher(temper::Execution::running);
     session_.emplace(*model_, optimizer_, plan, options_);
     planned_.reset();
   }
@@ -123,7 +138,11 @@ class EngineOf : public Engine {
   temper::Loss evaluate(const temper::HostBatch& batch) override {
     return temper::evaluate(*session_, *model_, objective_, batch);
   }
-  std::size_t measured_bytes() const override { return session_->allocated_bytes(); }
+  std::size_t measured_bytes() const override {
+    std::size_t total = session_->allocated_bytes();
+    for (std::size_t h = 0; teacher_ && h < teacher_->bytes().size(); ++h) total += teacher_->bytes()[h];
+    return total;
+  }
 
   std::string_view output_name() const override { return std::is_same_v<A, temper::Full> ? "model" : "adapter"; }
   void save_output(const std::filesystem::path& folder) override {
@@ -149,6 +168,12 @@ class EngineOf : public Engine {
         .recompute = recipe_.is("training.recompute", "blocks") ? temper::Recompute::blocks : temper::Recompute::none,
         .base = temper::reads_reference(objective_) ? temper::Base::kept : temper::Base::replaced,
         .scores = labels_ ? labels_->outputs() : 0};
+  }
+  void open_teacher(temper::Execution execution) {
+    auto* const taught = std::get_if<temper::Taught<const RunTeacher>>(&objective_.objective);
+    if (!taught) return;
+    teacher_ = temper_cli::open_teacher(recipe_.path("teacher"), config_.vocabulary, execution);
+    taught->teacher = teacher_.get();
   }
   void open(const std::filesystem::path& folder) {
     require_model_folder(folder);
@@ -181,6 +206,7 @@ class EngineOf : public Engine {
   temper::SessionOptions options_;
   temper::Config config_;
   std::shared_ptr<const temper::FolderWeights> source_;
+  std::unique_ptr<RunTeacher> teacher_;
   std::optional<Model> planned_, model_;
   std::optional<temper::Session<B, AnyRule>> session_;
   Index trained_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "teacher.hpp"
 #include "temper/data/pad_token.hpp"
 #include "temper/optimizer/schedule.hpp"
 #include "training.hpp"
@@ -43,6 +44,8 @@ Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& r
       data->tokenizer().vocabulary() <= engine->config().vocabulary, temper::Fault::data, "model.vocabulary",
       "{}: tokenizer.json has ids up to {} but vocab_size of config.json is {}; expected every id below it",
       temper::shown_path(recipe.path("model")), data->tokenizer().vocabulary() - 1, engine->config().vocabulary);
+  if (recipe.is("task", "distillation"))
+    require_same_tokens(data->tokenizer(), temper::Tokenizer::open(recipe.path("teacher")), recipe.path("teacher"));
   temper::Plan plan = engine->plan({data->training_shapes(), data->validation_shapes()});
   return {std::move(recipe), date, std::move(data), std::move(labels), std::move(engine), std::move(plan)};
 }

@@ -119,6 +119,7 @@ void hash_files(Json& hashes, const std::string& title, const std::vector<std::s
 Json hash_inputs(const Recipe& recipe) {
   Json hashes = Json::object();
   hash_folder(hashes, "model", recipe.path("model"));
+  if (recipe.has("teacher")) hash_folder(hashes, "teacher", recipe.path("teacher"));
   if (recipe.has("adapter.from")) hash_folder(hashes, "adapter.from", recipe.path("adapter.from"));
   hash_files(hashes, "data.train", recipe.texts("data.train"));
   if (!recipe.value("data.validation").is_number())

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// The teacher of a distillation run, compiled once for all engines.
+#pragma once
+#include <filesystem>
+#include <memory>
+
+#include "temper/backend/cpu/memory.hpp"
+#include "temper/core/memory.hpp"
+#include "temper/data/tokenizer.hpp"
+#include "temper/model/batch.hpp"
+
+namespace temper_cli {
+
+class RunTeacher {
+ public:
+  using B = temper::Cpu<float>;
+
+  virtual ~RunTeacher() = default;
+  // Its states at the supervised positions: scratch of the enclosing scope.
+  virtual temper::TaughtStates<B> states(temper::Context<B>& ctx, temper::BatchStaging<B>& staging,
+                                         const temper::HostBatch& batch) const = 0;
+  virtual const temper::BytesByHolder& bytes() const = 0;
+};
+
+// 'vocabulary' is how many tokens the student scores. While planning there are shapes and bytes alone.
+std::unique_ptr<RunTeacher> open_teacher(const std::filesystem::path& folder, temper::Index vocabulary,
+                                         temper::Execution execution);
+
+// Two tokenizers with the same token for every id, or bad data that names the first ids that differ.
+void require_same_tokens(const temper::Tokenizer& student, const temper::Tokenizer& teacher,
+                         const std::filesystem::path& folder);
+
+}  // namespace temper_cli

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// 'task: distillation' from recipe to adapter or model.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "program/program.hpp"
+#include "program/tiny_model.hpp"
+
+namespace distillation_test {
+
+using namespace temper_test;
+
+struct TaughtRun : TinyRun {
+  TaughtRun() : TinyRun(12) {
+    write_model(folder / "teacher", 3);  // the same tokens, other weights
+    recipe["task"] = "distillation";
+    recipe["teacher"] = "teacher";
+    recipe["adapter"]["dropout"] = 0.0;
+    recipe["data"]["validation"] = 0.25;
+  }
+  Finished train(const std::string& name, std::vector<std::string> more = {}) const {
+    std::vector<std::string> arguments = {"train", write_recipe().string(), "--json", "--set",
+                                          "output=" + (*this / name).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  }
+};
+
+TEST_CASE("distillation: a run comes nearer to its teacher, and needs the memory of its plan") {
+  const TaughtRun run;
+  const Finished finished = run.train("run", {"--set", "training.epochs=4"});
+  INFO(finished.err);
+  REQUIRE(finished.code == 0);
+  const auto lines = finished.lines();  // nine rows: three steps an epoch; an evaluation; the end
+  REQUIRE(lines.size() == 14);
+  const Json first = Json::parse(lines[0]), last = Json::parse(lines[11]), evaluation = Json::parse(lines[12]);
+  CHECK(first["training/divergence"] == first["training/loss"]);  // alpha 1, temperature 1
+  CHECK(first["training/divergence"].get<double>() > 0);
+  CHECK(last["training/divergence"].get<double>() < first["training/divergence"].get<double>());
+  CHECK(evaluation["validation/divergence"].get<double>() > 0);
+  CHECK(evaluation["validation/loss"].get<double>() > evaluation["validation/divergence"].get<double>());
+  const Json manifest = Json::parse(read_text(run / "run/run.json"));
+  CHECK(manifest["plan"]["peak_bytes"] == manifest["measured"]["peak_bytes"]);
+
+  const Finished evaluated = run_program({"eval", (run / "run").string(), "--json"});
+  INFO(evaluated.err);
+  REQUIRE(evaluated.code == 0);
+  CHECK(Json::parse(evaluated.lines()[0])["validation/loss"] == evaluation["validation/loss"]);
+}
+
+TEST_CASE("distillation: a model that is its own teacher has loss 0 and stays as it is") {
+  const TaughtRun run;
+  for (const std::string method : {"lora", "full"}) {
+    const Finished finished = run.train(
+        method, {"--set", "teacher=" + (run / "model").string(), "--set", "adapter.method=" + method, "--set",
+                 "objective.divergence=jsd", "--set", "objective.temperature=2", "--set", "training.max_steps=2"});
+    INFO(finished.err);
+    REQUIRE(finished.code == 0);
+    for (int line = 0; line < 2; ++line) {
+      const Json step = Json::parse(finished.lines()[static_cast<std::size_t>(line)]);
+      CHECK(step["training/loss"] == 0);
+      CHECK(step["training/grad_norm"] == 0);
+      if (method == "full") break;  // decay alone moves the whole model
+    }
+  }
+}
+
+TEST_CASE("distillation: with alpha 0 the loss is that of fine-tuning") {
+  const TaughtRun run;
+  const Finished taught = run.train("taught", {"--set", "objective.alpha=0", "--set", "training.max_steps=3"});
+  const Finished plain = run.train("plain", {"--set", "task=sft", "--set", "training.max_steps=3"});
+  INFO(taught.err);
+  INFO(plain.err);
+  REQUIRE(taught.code == 0);
+  REQUIRE(plain.code == 0);
+  for (std::size_t line = 0; line < 3; ++line)
+    CHECK(Json::parse(taught.lines()[line])["training/loss"].get<double>() ==
+          doctest::Approx(Json::parse(plain.lines()[line])["training/loss"].get<double>()).epsilon(1e-6));
+}
+
+TEST_CASE("distillation: a teacher that is none, or has another tokenizer, is refused before anything is made") {
+  const TaughtRun run;
+  const auto refused = [&](int code, const std::string& part) {
+    const Finished finished = run.train("refused");
+    CHECK(finished.code == code);
+    INFO(finished.err);
+    CHECK(finished.err.find(part) != std::string::npos);
+    CHECK_FALSE(fs::exists(run / "refused"));
+  };
+  Json tokenizer = Json::parse(read_text(run / "teacher/tokenizer.json"));
+  const Json before = tokenizer;
+  tokenizer["added_tokens"][1]["content"] = "<|other|>";
+  write_text(run / "teacher/tokenizer.json", tokenizer.dump());
+  refused(76, "id 257 is '<|im_start|>' and '<|other|>'");
+  tokenizer["added_tokens"].erase(2);
+  write_text(run / "teacher/tokenizer.json", tokenizer.dump());
+  refused(76, "2 ids differ");
+  write_text(run / "teacher/tokenizer.json", before.dump());
+  fs::remove(run / "teacher/model.safetensors");
+  refused(76, "teacher");
+  fs::remove_all(run / "teacher");
+  refused(2, "teacher");
+}
+
+}  // namespace distillation_test
