@@ -86,6 +86,13 @@ std::vector<double> planted(const std::vector<Answer>& answers) {
   return scores;
 }
 
+// Scores that differ, whatever was drawn.
+std::vector<double> various(const std::vector<Answer>& answers) {
+  std::vector<double> scores;
+  for (std::size_t i = 0; i < answers.size(); ++i) scores.push_back(static_cast<double>(i * 5 % 7));
+  return scores;
+}
+
 constexpr Advantage every_advantage[] = {Advantage::gae, Advantage::group, Advantage::leave_one_out};
 
 TEST_CASE("ppo_step: the ratio at the first minibatch is exactly 1, and a rate of 0 changes nothing") {
@@ -97,7 +104,7 @@ TEST_CASE("ppo_step: the ratio at the first minibatch is exactly 1, and a rate o
       for (Step number = 0; number < 2; ++number) {
         const auto answers = learner.draw(number);
         learner.ppo.epochs = number == 0 ? 1 : 3;
-        const PpoStepMetrics metrics = learner.step(number, 0, answers, planted(answers));
+        const PpoStepMetrics metrics = learner.step(number, 0, answers, various(answers));
         CHECK(metrics.ratio == 1);
         CHECK(metrics.clip_fraction == 0);
         CHECK(metrics.kl == 0);  // nothing has been learned
@@ -108,10 +115,10 @@ TEST_CASE("ppo_step: the ratio at the first minibatch is exactly 1, and a rate o
       // And once it has learned, with other weights than the reference's.
       learner.ppo.epochs = 2;
       auto answers = learner.draw(2);
-      CHECK(learner.step(2, 1e-2, answers, planted(answers)).ratio != 1);
+      CHECK(learner.step(2, 1e-2, answers, various(answers)).ratio != 1);
       learner.ppo.epochs = 1;
       answers = learner.draw(3);
-      const PpoStepMetrics metrics = learner.step(3, 0, answers, planted(answers));
+      const PpoStepMetrics metrics = learner.step(3, 0, answers, various(answers));
       CHECK(metrics.ratio == 1);
       CHECK(metrics.kl != 0);
     };
@@ -171,7 +178,7 @@ TEST_CASE("ppo_step: micro-batches of any size give one loss and one gradient") 
   for (const Index batch_size : {1, 2, 6}) {
     Learner learner(Full{}, ppo, 3, batch_size);
     const auto answers = learner.draw(0);
-    const PpoStepMetrics metrics = learner.step(0, 1e-2, answers, planted(answers));
+    const PpoStepMetrics metrics = learner.step(0, 1e-2, answers, various(answers));
     losses.push_back(metrics.loss), norms.push_back(metrics.grad_norm);
   }
   for (std::size_t i = 1; i < losses.size(); ++i) {
@@ -186,7 +193,7 @@ TEST_CASE("ppo_step: minibatches stand in row order, or in one that seed and ste
     Learner learner(Full{}, ppo, 3);
     const auto answers = learner.draw(0);
     const PpoStepMetrics metrics = ppo_step(learner.session, learner.policy, ppo, learner.adamw, answers,
-                                            planted(answers), {.rate = 1e-2, .order = order, .seed = seed});
+                                            various(answers), {.rate = 1e-2, .order = order, .seed = seed});
     CHECK(metrics.updates == 6);
     return learner.weights();
   };
