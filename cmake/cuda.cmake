@@ -25,12 +25,18 @@ if(NOT EXISTS "${PROJECT_SOURCE_DIR}/kernels/temper/kernel")
   message(STATUS "there are no kernels yet: this builds the program as the preset 'release' does")
 endif()
 
-# tests/gpu/*.cu make one program, build/<preset>/tests/gpu: every kernel against its host reference.
+# tests/gpu/*.cu make one program, build/<preset>/tests/gpu: every kernel against its host reference. A report of a
+# runner names the source line.
 if(TEMPER_DEVELOPER)
   file(GLOB gpu_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/gpu/*.cu")
   if(gpu_tests)
     add_executable(gpu ${gpu_tests})
     target_link_libraries(gpu PRIVATE temper::cuda)
+    target_include_directories(gpu PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+    target_compile_options(gpu PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-lineinfo;-Werror=all-warnings>")
     set_target_properties(gpu PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+    enable_testing()
+    add_test(NAME gpu COMMAND bash "${PROJECT_SOURCE_DIR}/tests/gpu/run.sh" "$<TARGET_FILE:gpu>")
+    set_tests_properties(gpu PROPERTIES LABELS gpu TIMEOUT 900 SKIP_RETURN_CODE 77)
   endif()
 endif()

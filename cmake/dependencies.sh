@@ -14,7 +14,7 @@ packages=(
   doctest-dev
 )
 case "${1:-}" in
-  '') packages+=(clang llvm libclang-rt-14-dev ccache git ca-certificates libboost-context-dev clang-format clang-tidy) ;;
+  '') packages+=(clang llvm libclang-rt-14-dev ccache git ca-certificates clang-format clang-tidy) ;;
   --program) ;;
   *) echo "usage: bash cmake/dependencies.sh [--program]" >&2; exit 2 ;;
 esac

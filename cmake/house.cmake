@@ -88,7 +88,7 @@ endforeach()
 # --- The package, from outside the tree.
 foreach(consumer find_package add_subdirectory pkg_config re_export missing_component examples)
   add_test(NAME package/${consumer} COMMAND bash "${PROJECT_SOURCE_DIR}/tests/package/check.sh" ${consumer} "${PROJECT_BINARY_DIR}")
-  set_tests_properties(package/${consumer} PROPERTIES LABELS package TIMEOUT 300 RUN_SERIAL ON)
+  set_tests_properties(package/${consumer} PROPERTIES LABELS package TIMEOUT 600)
 endforeach()
 
 # --- The tree and the docs.

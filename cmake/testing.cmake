@@ -4,7 +4,7 @@
 #   bench/<name>.cpp                   a program in build/<preset>/bench
 #   tests/<folder>/<name>_test.cpp     a test <folder>/<name>, labelled <folder>; a folder's tests are one program
 #   tests/program/<name>_test.cpp      the same, with the parts of the program 'temper' and the program itself
-#   tests/fuzz/<name>_fuzz.cpp         a test fuzz/<name> over tests/fuzz/corpus/<name>, and a libFuzzer program
+#   tests/fuzz/<name>_fuzz.cpp         a test fuzz/<name> over tests/fuzz/corpus/<name> (sanitize), a libFuzzer program (fuzz)
 include_guard()
 
 # Everything that any of our own tests or benchmarks may link.
@@ -75,6 +75,10 @@ function(temper_add_tests)
 
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/tests/*_test.cpp")
   list(FILTER sources EXCLUDE REGEX "^(package|must_not_compile)/")
+  if("thread" IN_LIST TEMPER_SANITIZE)  # what never runs on two threads cannot race
+    list(FILTER sources INCLUDE REGEX
+      "^(adapter|backend|kernel|model|objective|optimizer|train)/|^data/(parallel_rows|dataset_reader)|^program/(train|resume|verbs)_")
+  endif()
   # Replaces operator new for its whole program, and so does the thread sanitizer.
   set(alone train/no_allocation_test.cpp)
   list(REMOVE_ITEM sources ${alone})
@@ -89,6 +93,28 @@ function(temper_add_tests)
     set(of_folder ${sources})
     list(FILTER of_folder INCLUDE REGEX "^${folder}/")
     temper_add_test_program(${folder} ${folder} ${of_folder})
+  endforeach()
+  temper_add_planted_bugs()
+endfunction()
+
+# The bugs of tests/kernel/planted_bugs.hpp that a sanitizer reports, and ends the program: each must be reported.
+function(temper_add_planted_bugs)
+  set(bugs "")
+  if("address" IN_LIST TEMPER_SANITIZE)
+    set(bugs shared_overflow missing_tail_read_guard missing_tail_write_guard)
+    set(report "AddressSanitizer: heap-buffer-overflow")
+  elseif("thread" IN_LIST TEMPER_SANITIZE)
+    set(bugs missing_sync missing_wait weak_wait missing_sync_after_wait stale_stage)
+    set(report "ThreadSanitizer: data race")
+  endif()
+  if(bugs)
+    add_executable(planted_bugs "${PROJECT_SOURCE_DIR}/tests/kernel/planted_bugs.cpp")
+    temper_link_test(planted_bugs)
+    set_target_properties(planted_bugs PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  endif()
+  foreach(bug IN LISTS bugs)
+    add_test(NAME kernel/planted/${bug} COMMAND planted_bugs ${bug})
+    set_tests_properties(kernel/planted/${bug} PROPERTIES LABELS kernel TIMEOUT 60 PASS_REGULAR_EXPRESSION "${report}")
   endforeach()
 endfunction()
 
@@ -127,8 +153,8 @@ function(temper_add_fuzz_targets)
     message(FATAL_ERROR "TEMPER_FUZZ needs clang++, whose libFuzzer it uses; the compiler is ${CMAKE_CXX_COMPILER_ID}")
   endif()
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fuzz/*_fuzz.cpp")
-  if("thread" IN_LIST TEMPER_SANITIZE)
-    set(sources "")  # parsers have no threads
+  if(NOT TEMPER_FUZZ AND NOT "address" IN_LIST TEMPER_SANITIZE)
+    set(sources "")  # the replays are for the sanitizers that see bad accesses; parsers have no threads
   endif()
   foreach(source IN LISTS sources)
     get_filename_component(program "${source}" NAME_WE)

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 # All tests, from nothing: bash tests/run.sh [--only PART]...
 # Parts: dev (every test, the headers on both compilers, the package, formatting, static analysis), sanitize and race
-# (the tests again, under clang++'s sanitizers), fuzz (the libFuzzer programs are built, none is run).
+# (the tests again, under clang++'s sanitizers; the first with the parsers' fuzz corpora, the second what runs on threads),
+# cuda (the kernels' tests as nvcc compiles them; where there is an nvcc, and a GPU or something that stands in for one).
+# Not without --only: fuzz (the libFuzzer programs are built, none is run; tests/fuzz/run.sh runs them).
 set -u
 cd "$(dirname "$0")/.."
 
@@ -10,10 +12,10 @@ parts=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --only) parts+=("${2:?--only needs a part}"); shift 2 ;;
-    *) echo "usage: bash tests/run.sh [--only dev|sanitize|race|fuzz]..." >&2; exit 2 ;;
+    *) echo "usage: bash tests/run.sh [--only dev|sanitize|race|fuzz|cuda]..." >&2; exit 2 ;;
   esac
 done
-[ "${#parts[@]}" -gt 0 ] || parts=(dev sanitize race fuzz)
+[ "${#parts[@]}" -gt 0 ] || parts=(dev sanitize race cuda)
 
 bash cmake/dependencies.sh || exit 1
 jobs=$(nproc)
@@ -54,10 +56,49 @@ run_part() {
   summary+="$part: $line, $((SECONDS - started)) s"$'\n'
 }
 
+# An emulator of the CUDA runtime may lie beside the project; it checks races and reads of what was never written, and
+# a seed shuffles blocks and warps.
+run_cuda() {
+  local started=$SECONDS seed
+  echo "== cuda"
+  if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ] && [ -z "${CUDACXX:-}" ]; then
+    summary+="cuda: skipped, there is no nvcc"$'\n'; return
+  fi
+  if ! { cmake --preset cuda && cmake --build --preset cuda -j "$jobs" --target gpu; } >"$logs/cuda" 2>&1; then
+    cat "$logs/cuda"
+    summary+="cuda: cannot be built"$'\n'; failed=$((failed + 1)); return
+  fi
+  echo "== cuda: built after $((SECONDS - started)) s"
+  if [ -z "${TEMPER_GPU_RUNNER:-}" ] && [ ! -e /dev/nvidiactl ]; then
+    if [ ! -f ../shared/ptx/run.sh ]; then
+      summary+="cuda: compiled, not run: there is neither a GPU nor TEMPER_GPU_RUNNER"$'\n'; passed=$((passed + 1)); return
+    fi
+    export CUDA_HOME=${CUDA_HOME:-/usr/local/cuda} PTXEMU_BUILD=$logs/ptx PTXEMU_CHECK=all
+    if ! bash ../shared/ptx/build.sh "$PTXEMU_BUILD" >"$logs/cuda" 2>&1; then
+      cat "$logs/cuda"
+      summary+="cuda: the emulator cannot be built"$'\n'; failed=$((failed + 1)); return
+    fi
+    TEMPER_GPU_RUNNER="bash $PWD/../shared/ptx/run.sh"
+    export TEMPER_GPU_RUNNER PTXEMU_PROFILE=1 PTXEMU_PROFILE_FILE=$logs/profile
+  fi
+  for seed in 0 7; do
+    if PTXEMU_SEED=$seed bash tests/gpu/run.sh build/cuda/tests/gpu; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  done
+  # The emulator counts what shared memory takes; more than the fewest possible is a bank conflict.
+  if [ -f "$logs/profile" ]; then
+    if awk '/temper::kernel::/ { name = $0 }
+            /wavefronts \(/ { n = $0; sub(/.*wavefronts \(/, "", n); ++count
+                             if (n + 0 > 1.01) { print "bank conflicts (" n " " name; bad = 1 } }
+            END { exit bad || !count }' "$logs/profile"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  fi
+  summary+="cuda: $((SECONDS - started)) s"$'\n'
+}
+
 for part in "${parts[@]}"; do
   case "$part" in
     dev | sanitize | race | fuzz) run_part "$part" ;;
-    *) echo "tests/run.sh: there is no part '$part'; there are dev, sanitize, race, fuzz" >&2; exit 2 ;;
+    cuda) run_cuda ;;
+    *) echo "tests/run.sh: there is no part '$part'; there are dev, sanitize, race, fuzz, cuda" >&2; exit 2 ;;
   esac
 done
 

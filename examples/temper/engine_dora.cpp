@@ -5,7 +5,8 @@
 namespace temper_cli {
 
 std::unique_ptr<Engine> open_dora_engine(const Recipe& recipe, const Labels& labels) {
-  return std::make_unique<EngineOf<temper::Dora<>>>(recipe, temper::Dora<>{lora_settings(recipe)}, labels);
+  const temper::Dora<temper::AnyStorage> dora{lora_settings(recipe)};
+  return std::make_unique<EngineOf<temper::Dora<temper::AnyStorage>>>(recipe, dora, labels);
 }
 
 }  // namespace temper_cli

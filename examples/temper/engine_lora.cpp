@@ -3,6 +3,7 @@
 
 #include "adapter_settings.hpp"
 #include "engine_of.hpp"
+#include "storage_settings.hpp"
 
 namespace temper_cli {
 namespace {
@@ -31,20 +32,21 @@ Json comparable_targets(const std::vector<std::string>& names) {
 
 }  // namespace
 
-temper::Lora<> lora_settings(const Recipe& recipe) {
-  temper::Lora<> lora{.rank = recipe.integer("adapter.rank"),
-                      .alpha = recipe.number("adapter.alpha"),
-                      .dropout = recipe.number("adapter.dropout"),
-                      .rank_stabilized = recipe.boolean("adapter.rslora"),
-                      .targets = targets_of(recipe),
-                      .bias = bias_of(recipe),
-                      .modules_to_save = recipe.texts("adapter.modules_to_save")};
+temper::Lora<temper::AnyStorage> lora_settings(const Recipe& recipe) {
+  temper::Lora<temper::AnyStorage> lora{.rank = recipe.integer("adapter.rank"),
+                                        .alpha = recipe.number("adapter.alpha"),
+                                        .dropout = recipe.number("adapter.dropout"),
+                                        .rank_stabilized = recipe.boolean("adapter.rslora"),
+                                        .targets = targets_of(recipe),
+                                        .bias = bias_of(recipe),
+                                        .modules_to_save = recipe.texts("adapter.modules_to_save"),
+                                        .storage = storage_settings(recipe)};
   if (recipe.has("adapter.lora_plus_ratio")) lora.lora_plus_ratio = recipe.number("adapter.lora_plus_ratio");
   return lora;
 }
 
 std::unique_ptr<Engine> open_lora_engine(const Recipe& recipe, const Labels& labels) {
-  return std::make_unique<EngineOf<temper::Lora<>>>(recipe, lora_settings(recipe), labels);
+  return std::make_unique<EngineOf<temper::Lora<temper::AnyStorage>>>(recipe, lora_settings(recipe), labels);
 }
 
 void settle_adapter(Recipe& recipe) {
@@ -61,7 +63,8 @@ void settle_adapter(Recipe& recipe) {
   const temper::PeftKind kind = temper::peft_kind(from);
   const bool dora = kind == temper::PeftKind::dora, prompt = kind == temper::PeftKind::prompt;
   const Json method = prompt ? "prompt" : dora ? "dora" : "lora";
-  agree("adapter.method", recipe.value("adapter.method"), method, method);
+  if (!recipe.is("adapter.method", "qlora") || method != "lora")  // the word says where LoRA stands
+    agree("adapter.method", recipe.value("adapter.method"), method, method);
   if (prompt) {
     const Index places = temper::read_peft_prompt(from).virtual_tokens;
     return agree("adapter.virtual_tokens", recipe.integer("adapter.virtual_tokens"), places, places);

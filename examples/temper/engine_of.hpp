@@ -2,6 +2,8 @@
 // The engine of one adapter A, on the CPU in float. The optimizer is chosen while the program runs, so that adapters
 // are not multiplied by optimizers.
 #pragma once
+#include <functional>
+#include <numeric>
 #include <optional>
 
 #include "engine.hpp"
@@ -105,8 +107,11 @@ class EngineOf : public Engine {
   Index all_parameters() const override {
     Index count = 0;
     if (!source_) return trained_;
-    for (const temper::TensorInfo& tensor : source_->folder().tensors())
-      if (!labels_ || (tensor.name != "lm_head.weight" && tensor.name != "score.weight")) count += tensor.count();
+    for (const std::string& name : source_->names()) {
+      if (labels_ && (name == "lm_head.weight" || name == "score.weight")) continue;
+      const std::vector<Index> shape = source_->find(name)->shape;
+      count += std::accumulate(shape.begin(), shape.end(), Index{1}, std::multiplies<>());
+    }
     if (!std::is_same_v<A, temper::Full>) return count + trained_;
     return labels_ ? count + labels_->outputs() * config_.width : count;
   }
@@ -189,6 +194,7 @@ class EngineOf : public Engine {
       // What the model's shapes show to be wrong in the recipe is said where it stands.
       const std::string sentence = std::string(error.what()).substr(sizeof("temper: ") - 1);
       if (error.code() == "lora.rank") recipe_.refuse("adapter.rank", sentence);
+      if (error.code() == "storage.unknown_module") recipe_.refuse("quantization.skip", sentence);
       if (error.code() == "decoder.tied") recipe_.refuse("adapter.modules_to_save", sentence);
       if (error.code() != "lora.unknown_module") throw;
       if (sentence.find("modules_to_save") != std::string::npos) recipe_.refuse("adapter.modules_to_save", sentence);

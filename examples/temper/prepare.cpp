@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "storage_settings.hpp"
 #include "teacher.hpp"
 #include "temper/data/pad_token.hpp"
 #include "temper/optimizer/schedule.hpp"
@@ -32,6 +33,7 @@ Labels labels_of(const Recipe& recipe, const RunData& data) {
 Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& reporter) {
   settle_adapter(recipe);
   require_model_folder(recipe.path("model"));
+  settle_storage(recipe);
   // How many scores a head has is known by the rows; else the model is looked at first, since that is quick.
   const bool scored = recipe.is("task", "classification") || recipe.is("task", "reward");
   std::unique_ptr<RunData> data;

@@ -265,6 +265,7 @@ class RecipeReader {
   void settle_rates() {
     if (!recipe_.has("training.learning_rate"))
       recipe_.settle("training.learning_rate", recipe_.is("adapter.method", "full") ? 5e-6 : 1e-4);
+    if (recipe_.is("adapter.method", "qlora")) recipe_.settle("quantization.type", "nf4");
     if (recipe_.is("device", "auto")) recipe_.settle("device", "cpu");
   }
 

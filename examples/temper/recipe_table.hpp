@@ -56,7 +56,7 @@ inline constexpr std::array keys = {
     Key{"teacher", Kind::path, "null", any_value, "", "", "", "distillation: the model that is imitated"},
     Key{"reward_model", Kind::path, "null", any_value, "", "", "", "ppo: the model that scores answers"},
 
-    Key{"adapter.method", Kind::word, "\"lora\"", any_value, "lora dora prompt full", "qlora", "",
+    Key{"adapter.method", Kind::word, "\"lora\"", any_value, "lora qlora dora prompt full", "", "",
         "what is trained: low-rank adapters, with magnitudes or without, states before the text, or the whole model"},
     Key{"adapter.rank", Kind::integer, "16", one_or_more, "", "", "", "rank of the update"},
     Key{"adapter.alpha", Kind::number, "32", above_zero, "", "", "", "scale: the update counts alpha / rank"},
@@ -71,7 +71,7 @@ inline constexpr std::array keys = {
     Key{"adapter.from", Kind::path, "null", any_value, "", "", "", "a PEFT adapter folder to go on training"},
     Key{"adapter.virtual_tokens", Kind::integer, "20", one_or_more, "", "", "", "prompt tuning: tokens put in front"},
 
-    Key{"quantization.type", Kind::word, "\"none\"", any_value, "none", "nf4 fp4 int8", "",
+    Key{"quantization.type", Kind::word, "\"none\"", any_value, "none nf4 fp4 int8", "", "",
         "how frozen weights are held"},
     Key{"quantization.double_quant", Kind::boolean, "true", any_value, "", "", "", "quantize the scales too"},
     Key{"quantization.skip", Kind::texts, "[]", any_value, "", "", "", "layers that are left alone"},

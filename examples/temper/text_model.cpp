@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "text_model.hpp"
 
+#include "storage_settings.hpp"
 #include "temper/adapter/frozen.hpp"
 #include "temper/adapter/peft.hpp"
 #include "temper/backend/cpu.hpp"
@@ -39,17 +40,25 @@ class TextModelOf : public TextModel {
 }  // namespace
 
 std::unique_ptr<TextModel> open_text_model(const fs::path& model, const fs::path& adapter) {
-  if (adapter.empty()) return std::make_unique<TextModelOf<temper::Frozen>>(model, temper::Frozen{});
+  using temper::AnyStorage;
+  const AnyStorage storage = storage_of(temper::open_config(model));
+  if (adapter.empty()) {
+    const temper::FrozenOn<AnyStorage> frozen{storage};
+    return std::make_unique<TextModelOf<temper::FrozenOn<AnyStorage>>>(model, frozen);
+  }
   temper::require(fs::exists(adapter), temper::Fault::usage, "generate.adapter",
                   "{}: no such folder; expected a PEFT adapter's folder", temper::shown_path(adapter));
   temper::require(fs::exists(adapter / "adapter_config.json"), temper::Fault::data, "generate.adapter",
                   "{}: has no adapter_config.json; expected a PEFT adapter's folder", temper::shown_path(adapter));
   const temper::PeftKind kind = temper::peft_kind(adapter);
   if (kind == temper::PeftKind::prompt)
-    return std::make_unique<TextModelOf<temper::PromptTuning>>(model, temper::read_peft_prompt(adapter), adapter);
+    return std::make_unique<TextModelOf<temper::PromptTuningOn<AnyStorage>>>(
+        model, on(storage, temper::read_peft_prompt(adapter)), adapter);
   if (kind == temper::PeftKind::dora)
-    return std::make_unique<TextModelOf<temper::Dora<>>>(model, temper::read_peft_dora(adapter), adapter);
-  return std::make_unique<TextModelOf<temper::Lora<>>>(model, temper::read_peft_config(adapter), adapter);
+    return std::make_unique<TextModelOf<temper::Dora<AnyStorage>>>(model, on(storage, temper::read_peft_dora(adapter)),
+                                                                   adapter);
+  return std::make_unique<TextModelOf<temper::Lora<AnyStorage>>>(model, on(storage, temper::read_peft_config(adapter)),
+                                                                 adapter);
 }
 
 }  // namespace temper_cli

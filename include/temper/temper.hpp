@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The one header of a training loop: models, adapters, objectives, optimizers, the step, and the CPU backend. Text
-// (temper/data/tokenizer.hpp, rows.hpp) needs PCRE2 and utf8proc and is included by itself; so is what needs a second model or rollouts
-// (temper/objective/distillation.hpp with model/teacher.hpp, temper/objective/ppo.hpp with model/rollout.hpp).
+// (temper/data/tokenizer.hpp, rows.hpp) needs PCRE2 and utf8proc and is included by itself; so is what needs a second
+// model or rollouts (temper/objective/distillation.hpp with model/teacher.hpp, temper/objective/ppo.hpp with
+// model/rollout.hpp).
 #pragma once
 #include "temper/adapter/dora.hpp"
 #include "temper/adapter/frozen.hpp"
@@ -29,5 +30,6 @@
 #include "temper/optimizer/muon.hpp"
 #include "temper/optimizer/schedule.hpp"
 #include "temper/optimizer/sgd.hpp"
+#include "temper/storage/any_storage.hpp"
 #include "temper/train/checkpoint.hpp"
 #include "temper/train/step.hpp"

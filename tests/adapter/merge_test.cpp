@@ -237,4 +237,10 @@ TEST_CASE("merge: an adapter with a tensor too many, or one of a pair too few, i
   }
 }
 
+TEST_CASE("merge: a quantized base is refused, for it would round what is merged") {
+  const std::filesystem::path quantized = std::filesystem::path(TEMPER_TESTS) / "golden/storage/checkpoint_nf4";
+  CHECK_THROWS_WITH_AS(merge_adapter(quantized, golden_models / "llama3/adapter", "/nowhere"),
+                       doctest::Contains("is quantized (nf4)"), Error);
+}
+
 }  // namespace merge_test

@@ -6,10 +6,10 @@ set -u
 cd "$(dirname "$0")/../.."
 
 # Files without their comments, as one line each, since a call may go over several.
-joined() { find "$@" -name '*.[ch]pp' -exec sed 's|^ *//.*||' {} + | tr '\n' ' '; }
+joined() { find "$@" \( -name '*.[ch]pp' -o -name '*.cuh' \) -exec sed 's|^ *//.*||' {} + | tr '\n' ' '; }
 after_fault() { grep -oE 'Fault::[a-z_]+, *"[a-z_0-9]+\.[a-z_0-9]+"' | grep -oE '[a-z_0-9]+\.[a-z_0-9]+"$' | tr -d '"' | sort -u; }
 
-library=$(joined include)
+library=$(joined include kernels)
 codes=$(after_fault <<<"$library")
 areas=$(cut -d. -f1 <<<"$codes" | sort -u | paste -sd'|')
 handed_on=$(grep -oE "\"($areas)\.[a-z_0-9]+\"" <<<"$library" | tr -d '"' | grep -vE '\.(json|safetensors|jinja|model|txt)$' | sort -u)

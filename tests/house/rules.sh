@@ -36,12 +36,12 @@ case "${1:-}" in
     found=$(list_files "$sources|\.(cmake|sh)$|CMakeLists\.txt$" | while read -r file; do
       head -n 2 "$file" | grep -q 'SPDX-License-Identifier: MIT' || echo "$file: no SPDX line"
     done) ;;
-  tests_for_headers)  # include/temper/a/b.hpp has tests/a/b_test.cpp; kernels/temper/kernel/b.cuh has tests/kernel/b_test.cuh.
+  tests_for_headers)  # include/temper/a/b.hpp has tests/a/b_test.cpp; kernels/temper/kernel/b.cuh has tests/kernel/b_test.cpp.
     without_test=$(grep -v '^#' tests/house/headers_without_test.txt)
     found=$(list_files '^include/temper/.*\.hpp$|^kernels/temper/.*\.(hpp|cuh)$' | while read -r file; do
       name=${file#*/temper/}
       name=${name%.*}
-      [ -f "tests/${name}_test.cpp" ] || [ -f "tests/${name}_test.cuh" ] && continue
+      [ -f "tests/${name}_test.cpp" ] && continue
       grep -qxF "$file" <<<"$without_test" || echo "$file: no tests/${name}_test.cpp"
     done
     while read -r file; do

@@ -202,6 +202,20 @@ TEST_CASE("config: wrong flags, numbers and words are refused, naming the key") 
   }
 }
 
+TEST_CASE("config: weights that bitsandbytes quantized to 4 bits are known, others are refused") {
+  const Json nf4 = {{"quant_method", "bitsandbytes"}, {"load_in_4bit", true}, {"bnb_4bit_quant_type", "nf4"}};
+  CHECK(read_config(llama(), "c").coding == Coding::dense);
+  CHECK(read_config(with(llama(), "quantization_config", nullptr), "c").coding == Coding::dense);
+  CHECK(read_config(with(llama(), "quantization_config", nf4), "c").coding == Coding::nf4);
+  CHECK(read_config(with(llama(), "quantization_config", with(nf4, "bnb_4bit_quant_type", "fp4")), "c").coding ==
+        Coding::fp4);
+  for (const auto& [key, value] : std::vector<std::pair<std::string, Json>>{{"quant_method", "gptq"},
+                                                                            {"load_in_4bit", false},
+                                                                            {"bnb_4bit_quant_type", "nf3"},
+                                                                            {"bnb_4bit_quant_storage", "bfloat16"}})
+    CHECK(refused(with(llama(), "quantization_config", with(nf4, key, value))).code == "config.quantized");
+}
+
 TEST_CASE("config: a long value is not repeated whole") {
   CHECK(refused(with(llama(), "hidden_size", std::string(100000, 'x'))).message.size() < 500);
   CHECK(refused(with(llama(), "model_type", std::string(100000, 'x'))).message.size() < 1000);

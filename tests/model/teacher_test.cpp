@@ -2,6 +2,7 @@
 #include "temper/model/teacher.hpp"
 
 #include "support/golden_model.hpp"
+#include "temper/objective/distillation.hpp"
 
 namespace teacher_test {
 

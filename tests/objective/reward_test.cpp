@@ -25,6 +25,10 @@ TEST_CASE("reward: the slopes are the differences of the loss, whatever pulls re
   CHECK(std::isfinite(Reward{}(-1e300, 1e300).loss));
 }
 
+TEST_CASE("reward: the slopes of the loss on scores are its differences") {
+  CHECK(check_score_gradient(Reward{0.3}).largest_error < 1e-7);
+}
+
 TEST_CASE("reward: in double, twelve steps are those of the reference in float64") {
   for (const std::string family : {"llama3", "qwen2"})
     for (const std::string name : {"reward", "centered"})

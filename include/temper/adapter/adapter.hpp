@@ -28,11 +28,6 @@
 
 namespace temper {
 
-// Every module of a model that has a weight, and those that are projections, by their paths.
-struct ModuleNames {
-  std::vector<std::string> all, projections;
-};
-
 template <class A, class B>
 concept NamesItsLinear = requires {
   typename A::template Linear<B>;

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "temper/core/builder.hpp"
+#include "temper/storage/storage.hpp"
 
 namespace temper {
 
@@ -47,15 +47,17 @@ struct BaseLinear {
   }
 };
 
-template <class B>
-BaseLinear<B> base_linear(Builder<B>& build, std::string_view path, LinearShape shape, Trains trains) {
+// 'storage' holds the weight where it is not trained.
+template <class B, class Storage = Dense>
+BaseLinear<B> base_linear(Builder<B>& build, std::string_view path, LinearShape shape, Trains trains,
+                          const Storage& storage = {}) {
+  static_assert(check_storage<Storage, B>());
   const std::string name(path);
   BaseLinear<B> layer;
   const bool trains_weight = trains == Trains::weight || trains == Trains::weight_and_bias;
   const bool trains_bias = trains == Trains::bias || trains == Trains::weight_and_bias;
   if (trains_weight) layer.weight = build.trained_matrix(name + ".weight", shape.out, shape.in);
-  if (!trains_weight || build.keeps_base())
-    layer.frozen.weight = build.frozen_matrix(name + ".weight", shape.out, shape.in);
+  if (!trains_weight || build.keeps_base()) layer.frozen.weight = storage.matrix(build, path, shape.out, shape.in);
   if (!shape.bias) return layer;
   if (trains_bias) layer.bias = build.trained(name + ".bias", {shape.out}, zeros);
   if (!trains_bias || build.keeps_base()) layer.frozen.bias = build.frozen_vector(name + ".bias", shape.out, zeros);

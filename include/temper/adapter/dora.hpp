@@ -128,4 +128,9 @@ struct Dora {
   }
 };
 
+template <class Storage, class From>
+Dora<Storage> on(Storage storage, const Dora<From>& dora) {
+  return {on(std::move(storage), dora.lora)};
+}
+
 }  // namespace temper

@@ -2,10 +2,14 @@
 // Nothing is trained: the base model as it is, to generate from, to evaluate, or to hold a trained one against.
 #pragma once
 #include "temper/adapter/adapter.hpp"
+#include "temper/storage/storage.hpp"
 
 namespace temper {
 
-struct Frozen {
+template <class Storage = Dense>
+struct FrozenOn {
+  Storage storage = {};
+
   template <class B>
   struct Linear {
     struct Saved {};
@@ -18,8 +22,12 @@ struct Frozen {
 
   template <class B>
   Linear<B> linear(Builder<B>& build, std::string_view path, LinearShape shape) const {
-    return {build.frozen(path, shape)};
+    static_assert(check_storage<Storage, B>());
+    return {build.frozen(path, shape, storage)};
   }
+  void check_names(const ModuleNames& modules) const { check_storage_names(storage, modules); }
 };
+
+using Frozen = FrozenOn<>;
 
 }  // namespace temper

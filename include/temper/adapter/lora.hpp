@@ -10,17 +10,9 @@
 
 #include "temper/adapter/adapter.hpp"
 #include "temper/adapter/base_linear.hpp"
+#include "temper/storage/nf4.hpp"
 
 namespace temper {
-
-// 'self_attn.q_proj' and 'q_proj' both name model.layers.3.self_attn.q_proj.
-inline bool names_module(std::string_view path, std::string_view target) {
-  return path == target ||
-         (path.size() > target.size() && path.ends_with(target) && path[path.size() - target.size() - 1] == '.');
-}
-inline bool names_module(std::string_view path, const std::vector<std::string>& targets) {
-  return std::any_of(targets.begin(), targets.end(), [&](const std::string& t) { return names_module(path, t); });
-}
 
 enum class Bias { none, all, lora_only };
 
@@ -87,6 +79,7 @@ struct Lora {
   Bias bias = Bias::none;                         // which biases of the model are trained
   std::vector<std::string> modules_to_save = {};  // whole modules that are trained beside the adapter
   double lora_plus_ratio = 1;                     // B's learning rate over A's (Hayou et al. 2024)
+  Storage storage = {};                           // of every weight that is not trained
 
   double scale() const {
     const auto r = static_cast<double>(rank);
@@ -107,6 +100,7 @@ struct Lora {
     };
     refuse_unknown(targets, modules.projections, "targets");
     refuse_unknown(modules_to_save, modules.all, "modules_to_save");
+    check_storage_names(storage, modules);
   }
 
   template <class B>
@@ -119,7 +113,8 @@ struct Lora {
     Linear<B> layer{.base = base_linear(build, path, shape,
                                         trains(path)  ? Trains::weight_and_bias
                                         : trains_bias ? Trains::bias
-                                                      : Trains::nothing)};
+                                                      : Trains::nothing,
+                                        storage)};
     if (!adapted) return layer;
     require(rank >= 1 && rank <= std::min(shape.in, shape.out), Fault::usage, "lora.rank",
             "lora: rank {} does not fit {}, which is {} x {}; expected 1 to {}", rank, path, shape.out, shape.in,
@@ -133,5 +128,21 @@ struct Lora {
     return layer;
   }
 };
+
+using QLora = Lora<Nf4>;  // QLoRA (Dettmers et al. 2023)
+
+// The same adapter on another storage.
+template <class Storage, class From>
+Lora<Storage> on(Storage storage, const Lora<From>& lora) {
+  return {.rank = lora.rank,
+          .alpha = lora.alpha,
+          .dropout = lora.dropout,
+          .rank_stabilized = lora.rank_stabilized,
+          .targets = lora.targets,
+          .bias = lora.bias,
+          .modules_to_save = lora.modules_to_save,
+          .lora_plus_ratio = lora.lora_plus_ratio,
+          .storage = std::move(storage)};
+}
 
 }  // namespace temper

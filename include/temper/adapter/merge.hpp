@@ -92,6 +92,11 @@ inline void merge_adapter(const std::filesystem::path& base, const std::filesyst
   const SafetensorsFile deltas(adapter_path);
   const auto scale = static_cast<float>(lora.scale());
   Json config = read_json(base / "config.json");
+  require(
+      coding_of(weights) == Coding::dense, Fault::usage, "merge.quantized",
+      "{}: is quantized ({}), and a merged matrix would be rounded to it again, which loses most of what an adapter "
+      "adds; expected the dense original of this base",
+      shown_path(base), name_of(coding_of(weights)));
   std::set<std::string> used;
   const auto take = [&](const std::string& name) {
     const TensorInfo* tensor = deltas.find(name);

@@ -164,7 +164,8 @@ Json peft_config(const Dora<Storage>& dora, const std::string& base) {
 }
 
 // How the states began is over when they are saved: PEFT would want the text's tokenizer for anything but RANDOM.
-inline Json peft_config(const PromptTuning& prompt, const std::string& base, const Config& config) {
+template <class Storage>
+Json peft_config(const PromptTuningOn<Storage>& prompt, const std::string& base, const Config& config) {
   return {{"auto_mapping", nullptr},
           {"base_model_name_or_path", base},
           {"inference_mode", true},
@@ -203,7 +204,8 @@ std::string peft_name(const Dora<Storage>& dora, const std::string& name) {
 }
 
 // Without layers of its own PEFT puts nothing around the model.
-inline std::string peft_name(const PromptTuning&, const std::string& name) {
+template <class Storage>
+std::string peft_name(const PromptTuningOn<Storage>&, const std::string& name) {
   return name == "score.weight" ? "base_model.score.weight" : name;
 }
 

@@ -10,17 +10,20 @@
 
 namespace temper {
 
-struct PromptTuning {
+template <class Storage = Dense>
+struct PromptTuningOn {
   Index virtual_tokens = 20;
   std::vector<TokenId> initial_tokens = {};  // of a text; empty: drawn by the seed
+  Storage storage = {};
 
   template <class B>
-  using Linear = Frozen::Linear<B>;
+  using Linear = typename FrozenOn<Storage>::template Linear<B>;
 
   template <class B>
   Linear<B> linear(Builder<B>& build, std::string_view path, LinearShape shape) const {
-    return Frozen{}.linear(build, path, shape);
+    return FrozenOn<Storage>{storage}.linear(build, path, shape);
   }
+  void check_names(const ModuleNames& modules) const { check_storage_names(storage, modules); }
 
   template <class B>
   Parameter<B> prefix(Builder<B>& build, Index vocabulary, Index width) const {
@@ -41,5 +44,12 @@ struct PromptTuning {
     return build.parameter_of_rows("prompt_embeddings", "model.embed_tokens.weight", rows, width);
   }
 };
+
+using PromptTuning = PromptTuningOn<>;
+
+template <class Storage, class From>
+PromptTuningOn<Storage> on(Storage storage, const PromptTuningOn<From>& prompt) {
+  return {prompt.virtual_tokens, prompt.initial_tokens, std::move(storage)};
+}
 
 }  // namespace temper

@@ -3,6 +3,7 @@
 // puts them where they belong, and keeps the account that makes loading a bijection: every slot is filled and every
 // tensor of the source is used, or it is an error that names both lists.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -15,24 +16,9 @@
 
 #include "temper/core/layer.hpp"
 #include "temper/core/memory.hpp"
-#include "temper/storage/dense.hpp"
+#include "temper/core/weight_source.hpp"
 
 namespace temper {
-
-struct StoredTensor {
-  Element element;
-  std::vector<Index> shape;
-  const void* data;  // row-major, in the element's format, at least as long as the builder's model lives
-};
-
-// Where initial values come from.
-class WeightSource {
- public:
-  virtual ~WeightSource() = default;
-  virtual std::string description() const = 0;  // a path, for messages
-  virtual std::optional<StoredTensor> find(std::string_view name) const = 0;
-  virtual std::vector<std::string> names() const = 0;
-};
 
 // How a value without a source begins. The number of a parameter depends on the seed, its name and its position alone.
 struct Initial {
@@ -50,12 +36,6 @@ struct LinearShape {
   Index in, out;
   bool bias = false;
 };
-
-inline std::string shape_text(std::span<const Index> shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
 
 // Weights of the model that are trained replace its own, or stand beside them, so that the model can be asked what it
 // said before (Adapters::off).
@@ -87,16 +67,29 @@ class Builder {
 
   // A weight matrix that is only read: the source's own bytes, in the source's own format.
   DenseMatrix<B> frozen_matrix(const std::string& name, Index rows, Index cols) {
-    if (const auto tensor = take(name, {rows, cols})) {
-      if (reinterpret_cast<std::uintptr_t>(tensor->data) % bytes_of(tensor->element) != 0)
-        return aligned_copy(*tensor, rows, cols);
-      memory_.note(Holder::frozen_weights,
-                   Arena::rounded(static_cast<std::size_t>(rows * cols) * bytes_of(tensor->element)));
-      return {tensor->data, tensor->element, rows, cols};
-    }
+    if (const auto tensor = take_dense(name, {rows, cols})) return stored_matrix(*tensor, rows, cols);
     const auto view = memory_.template allocate<Act, 2>(Holder::frozen_weights, {rows, cols});
     fill(view, name, normal(initializer_range_));
     return view;
+  }
+
+  // A weight matrix that is only read, as codes: the source's own, or its values quantized piece by piece on their way
+  // from the file, or initial ones. What a quantized source left dense stays so.
+  WeightMatrix<B> coded_matrix(const std::string& name, Index rows, Index cols, Coding coding, ScaleForm form) {
+    const auto tensor = take(name, {rows, cols});
+    if (tensor && source_->coding() != Coding::dense) {
+      require(source_->coding() == coding, Fault::usage, "storage.coding",
+              "{}: the weights are {} already but {} is asked for; expected {}, or the unquantized original",
+              source_->description(), name_of(source_->coding()), name_of(coding), name_of(source_->coding()));
+      if (tensor->codes.coding == Coding::dense) return stored_matrix(*tensor, rows, cols);
+      return stored_codes(*tensor, rows, cols);
+    }
+    const Random random{seed_, random_site(name), 0};
+    return quantized(rows, cols, coding, form, [&](Index begin, std::span<float> values) {
+      if (tensor) return read(*tensor, begin, values);
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = initial_value(normal(initializer_range_), random, cols, begin + static_cast<Index>(i));
+    });
   }
 
   // A vector that is only read; small, so it is widened once.
@@ -156,10 +149,10 @@ class Builder {
   }
 
   // The linear layer of the base model, with its bias where the shape says so; nothing of it is trained.
-  FrozenLinear<B> frozen(std::string_view path, LinearShape shape) {
-    const std::string name(path);
-    FrozenLinear<B> layer{.weight = frozen_matrix(name + ".weight", shape.out, shape.in), .bias = {}};
-    if (shape.bias) layer.bias = frozen_vector(name + ".bias", shape.out, zeros);
+  template <class Storage = Dense>
+  FrozenLinear<B> frozen(std::string_view path, LinearShape shape, const Storage& storage = {}) {
+    FrozenLinear<B> layer{.weight = storage.matrix(*this, path, shape.out, shape.in), .bias = {}};
+    if (shape.bias) layer.bias = frozen_vector(std::string(path) + ".bias", shape.out, zeros);
     return layer;
   }
 
@@ -207,6 +200,75 @@ class Builder {
     return tensor;
   }
 
+  // What is trained, and what no storage was asked for, must be numbers.
+  std::optional<StoredTensor> take_dense(const std::string& name, std::vector<Index> shape) {
+    auto tensor = take(name, std::move(shape));
+    require(!tensor || tensor->codes.coding == Coding::dense, Fault::usage, "weights.quantized",
+            "{}: tensor '{}' is quantized ({}); expected a dense one; ask for the storage {}, or take the unquantized "
+            "original",
+            source_ ? source_->description() : "", name, tensor ? name_of(tensor->codes.coding) : "",
+            tensor ? name_of(tensor->codes.coding) : "");
+    return tensor;
+  }
+
+  DenseMatrix<B> stored_matrix(const StoredTensor& tensor, Index rows, Index cols) {
+    if (reinterpret_cast<std::uintptr_t>(tensor.data) % bytes_of(tensor.element) != 0)
+      return aligned_copy(tensor, rows, cols);
+    memory_.note(Holder::frozen_weights,
+                 Arena::rounded(static_cast<std::size_t>(rows * cols) * bytes_of(tensor.element)));
+    return {tensor.data, tensor.element, rows, cols};
+  }
+
+  template <class T>
+  T* copied(const T* values, std::size_t bytes) {
+    const auto view = memory_.template allocate<T, 1>(Holder::frozen_weights, {static_cast<Index>(bytes / sizeof(T))});
+    if (values && !memory_.planning()) B::upload(stream_, view.data, values, bytes);
+    return view.data;
+  }
+
+  // Codes stay where they lie; scales need not be aligned there.
+  WeightMatrix<B> stored_codes(const StoredTensor& tensor, Index rows, Index cols) {
+    Codes codes = tensor.codes;
+    const CodedBytes bytes = coded_bytes(codes.coding, codes.scales.form, rows, cols);
+    memory_.note(Holder::frozen_weights, Arena::rounded(bytes.codes));
+    codes.scales.values = copied(codes.scales.values, bytes.scales);
+    if (bytes.scale_codes) codes.scales.codes = copied(codes.scales.codes, bytes.scale_codes);
+    return {static_cast<const std::uint8_t*>(tensor.data), codes, rows, cols};
+  }
+
+  // read(begin, floats) gives elements of the flattened matrix; no more than a piece of it is held as floats.
+  template <class Read>
+  WeightMatrix<B> quantized(Index rows, Index cols, Coding coding, ScaleForm form, Read&& read_piece) {
+    const CodedBytes bytes = coded_bytes(coding, form, rows, cols);
+    auto* const data = copied<std::uint8_t>(nullptr, bytes.codes);
+    auto* const scales = copied<float>(nullptr, bytes.scales);
+    auto* const scale_codes = bytes.scale_codes ? copied<std::uint8_t>(nullptr, bytes.scale_codes) : nullptr;
+    Codes codes{coding, {form, scales, scale_codes, 0}};
+    if (memory_.planning()) return {data, codes, rows, cols};
+
+    std::vector<float> largest(static_cast<std::size_t>(scales_of(coding, rows, cols)));
+    const Index at_once = quantized_at_once(coding, cols), elements_of_byte = coding == Coding::int8 ? 1 : 2;
+    std::vector<float> piece(static_cast<std::size_t>(std::min(at_once, rows * cols)));
+    std::vector<std::uint8_t> coded(piece.size());
+    for (Index begin = 0; begin < rows * cols; begin += at_once) {
+      const std::span values(piece.data(), static_cast<std::size_t>(std::min(at_once, rows * cols - begin)));
+      read_piece(begin, values);
+      const std::size_t made = quantize(coding, values, coded.data(),
+                                        &largest[static_cast<std::size_t>(begin / elements_of_scale(coding, cols))]);
+      B::upload(stream_, data + begin / elements_of_byte, coded.data(), made);
+    }
+    if (form == ScaleForm::plain) {
+      B::upload(stream_, scales, largest.data(), bytes.scales);
+    } else {
+      std::vector<float> values(bytes.scales / sizeof(float));
+      coded.resize(bytes.scale_codes);
+      codes.scales.offset = quantize_scales(largest, coded.data(), values.data());
+      B::upload(stream_, scale_codes, coded.data(), bytes.scale_codes);
+      B::upload(stream_, scales, values.data(), bytes.scales);
+    }
+    return {data, codes, rows, cols};
+  }
+
   // Old files may put tensors at odd addresses; products read elements where they lie, so these are moved.
   DenseMatrix<B> aligned_copy(const StoredTensor& tensor, Index rows, Index cols) {
     const Index bytes = rows * cols * static_cast<Index>(bytes_of(tensor.element));
@@ -224,7 +286,7 @@ class Builder {
   }
 
   void load_or_fill(View<B, Act, 2> view, const std::string& name, const std::vector<Index>& shape, Initial initial) {
-    if (const auto tensor = take(name, shape))
+    if (const auto tensor = take_dense(name, shape))
       widen(view, *tensor);
     else
       fill(view, name, initial);
@@ -260,22 +322,41 @@ class Builder {
     });
   }
 
+  // values[i] = element begin + i
+  static void read(const StoredTensor& tensor, Index begin, std::span<float> values) {
+    const auto as = [&]<class T>(T) {
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = static_cast<float>(element_at<T>(tensor.data, begin + static_cast<Index>(i)));
+    };
+    switch (tensor.element) {
+      case Element::f32:
+        return as(float{});
+      case Element::bf16:
+        return as(bf16{});
+      case Element::f16:
+        return as(f16{});
+      case Element::f64:
+        return as(double{});
+    }
+  }
+
+  static float initial_value(Initial initial, const Random& random, Index cols, Index i) {
+    const auto element = static_cast<std::uint64_t>(i);
+    switch (initial.kind) {
+      case Initial::Kind::ones:
+        return 1;
+      case Initial::Kind::normal:
+        return static_cast<float>(initial.deviation * random.normal(element));
+      case Initial::Kind::kaiming_uniform:
+        return static_cast<float>(1 / std::sqrt(static_cast<double>(cols)) * (2 * random.uniform(element) - 1));
+      default:
+        return 0;
+    }
+  }
+
   void fill(View<B, Act, 2> view, const std::string& name, Initial initial) {
     const Random random{seed_, random_site(name), 0};
-    const double bound = 1 / std::sqrt(static_cast<double>(view.cols()));
-    with_elements(view, [&](Index i) -> Act {
-      const auto element = static_cast<std::uint64_t>(i);
-      switch (initial.kind) {
-        case Initial::Kind::ones:
-          return 1;
-        case Initial::Kind::normal:
-          return static_cast<Act>(static_cast<float>(initial.deviation * random.normal(element)));
-        case Initial::Kind::kaiming_uniform:
-          return static_cast<Act>(static_cast<float>(bound * (2 * random.uniform(element) - 1)));
-        default:
-          return 0;
-      }
-    });
+    with_elements(view, [&](Index i) { return static_cast<Act>(initial_value(initial, random, view.cols(), i)); });
   }
 
   // Values are made on the host and sent in pieces, so that building costs no second copy of a weight.
@@ -307,7 +388,7 @@ class Builder {
 // y = x W^T + b, nothing trained: what a projection is where no adapter stands on it, and what adapters stand on.
 template <class B>
 struct FrozenLinear {
-  DenseMatrix<B> weight;                          // [out, in]
+  WeightMatrix<B> weight;                         // [out, in]
   View<B, const typename B::Activation, 1> bias;  // [out] or empty
 
   void forward(Context<B>& ctx, In<B> x, Out<B> y) const {

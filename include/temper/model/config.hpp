@@ -10,6 +10,7 @@
 
 #include "temper/core/error.hpp"
 #include "temper/io/json_fields.hpp"
+#include "temper/storage/weight_matrix.hpp"
 
 namespace temper {
 
@@ -36,7 +37,8 @@ struct Config {
   bool query_norm = false;     // Qwen3: rms norm of each query and key head
   std::vector<Index> windows;  // a sliding window for each layer, 0: none
   Rope rope;
-  Json json;  // the file as it was, for writing it again
+  Coding coding = Coding::dense;  // of projections that are quantized already
+  Json json;                      // the file as it was, for writing it again
 
   Index query_width() const { return heads * head_width; }
   Index kv_width() const { return kv_heads * head_width; }
@@ -171,6 +173,22 @@ inline std::vector<Index> read_windows(const ConfigReader& config, const std::st
   return windows;
 }
 
+// Weights that are quantized already: bitsandbytes' 4 bits, and nothing else.
+inline Coding read_coding(const ConfigReader& config) {
+  const Json* json = config.find("quantization_config");
+  if (!json) return Coding::dense;
+  const ConfigReader reader(*json, config.source() + ": quantization_config");
+  const std::string method = reader.word_or("quant_method", ""), type = reader.word_or("bnb_4bit_quant_type", "fp4");
+  const std::string bytes = reader.word_or("bnb_4bit_quant_storage", "uint8");
+  require(method == "bitsandbytes" && reader.flag_or("load_in_4bit", false) && (type == "nf4" || type == "fp4") &&
+              bytes == "uint8",
+          Fault::data, "config.quantized",
+          "{}: the weights are quantized already, by method '{}', type '{}', held as {}; expected bitsandbytes, nf4 or "
+          "fp4, uint8; use the unquantized original",
+          reader.source(), printable(method, 60), printable(type, 60), printable(bytes, 60));
+  return type == "nf4" ? Coding::nf4 : Coding::fp4;
+}
+
 inline Config read_config(const Json& json, const std::string& source) {
   const ConfigReader reader(json, source);
   Config config;
@@ -179,10 +197,7 @@ inline Config read_config(const Json& json, const std::string& source) {
   require(type == "llama" || type == "qwen2" || type == "qwen3" || type == "mistral", Fault::data, "config.model_type",
           "{}: model_type '{}' is not known here; expected llama, qwen2, qwen3 or mistral", source,
           printable(type, 60));
-  require(!reader.find("quantization_config"), Fault::data, "config.quantized",
-          "{}: the weights are already quantized "
-          "(quantization_config); expected a folder with F32, BF16 or F16 weights; use the unquantized original",
-          source);
+  config.coding = read_coding(reader);
   const std::string activation = reader.word_or("hidden_act", "silu");
   require(activation == "silu" || activation == "swish", Fault::data, "config.activation",
           "{}: hidden_act '{}' is not "

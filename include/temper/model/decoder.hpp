@@ -77,6 +77,12 @@ class Decoder {
         recompute_(options.recompute),
         memory_(std::make_unique<Memory<B>>(options.execution)) {
     check_adapter_names(adapter_, module_names(config_, options.scores > 0 ? HeadKind::scores : HeadKind::language));
+    require(
+        !source_ || source_->coding() == config_.coding, Fault::data, "weights.coding",
+        "{}: config.json says that weights are {} (quantization_config) but they are {}; expected them to agree; use "
+        "the config.json that belongs to these weights",
+        source_ ? source_->description() : "", name_of(config_.coding),
+        name_of(source_ ? source_->coding() : Coding::dense));
     typename B::Stream stream(1);
     Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range, options.base);
     embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width);

@@ -12,25 +12,30 @@
 #include "temper/io/weight_folder.hpp"
 #include "temper/model/decoder.hpp"
 #include "temper/model/score_labels.hpp"
+#include "temper/model/stored_codes.hpp"
 
 namespace temper {
 
 // A folder's tensors as a source of weights, mapped and read where they lie.
 class FolderWeights : public WeightSource {
  public:
-  explicit FolderWeights(const std::filesystem::path& folder) : folder_(folder), weights_(folder) {}
+  explicit FolderWeights(const std::filesystem::path& folder)
+      : folder_(folder), weights_(folder), coding_(coding_of(weights_)) {}
 
   std::string description() const override { return shown_path(folder_); }
   std::optional<StoredTensor> find(std::string_view name) const override {
     const TensorInfo* tensor = weights_.find(name);
     if (!tensor) return std::nullopt;
+    if (coding_ != Coding::dense && holds_codes(*tensor)) return StoredCodes(weights_, *tensor).read();
     return StoredTensor{require_element(*tensor), tensor->shape, tensor->bytes.data()};
   }
   std::vector<std::string> names() const override {
     std::vector<std::string> all;
-    for (const TensorInfo& tensor : weights_.tensors()) all.push_back(tensor.name);
+    for (const TensorInfo& tensor : weights_.tensors())
+      if (!is_part(tensor)) all.push_back(tensor.name);
     return all;
   }
+  Coding coding() const override { return coding_; }
   const WeightFolder& folder() const { return weights_; }
 
   // Reads everything once: NaN and infinity are refused, naming the tensor.
@@ -40,8 +45,16 @@ class FolderWeights : public WeightSource {
   }
 
  private:
+  // Of a quantized weight, which takes all of its parts with it.
+  bool is_part(const TensorInfo& tensor) const {
+    const std::string_view whole = coding_ == Coding::dense ? "" : weight_of_part(tensor.name);
+    const TensorInfo* weight = whole.empty() ? nullptr : weights_.find(whole);
+    return weight && holds_codes(*weight);
+  }
+
   std::filesystem::path folder_;
   WeightFolder weights_;
+  Coding coding_;
 };
 
 inline bool has_weights(const std::filesystem::path& folder) {

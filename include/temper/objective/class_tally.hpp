@@ -18,7 +18,7 @@ struct ClassOutcome {
 };
 
 struct ClassTally {
-  std::vector<ClassOutcome> counts;                       // one a class
+  std::vector<ClassOutcome> counts;                     // one a class
   std::map<std::pair<Index, Index>, Index> confusions;  // (actual, predicted): rows; of a single label a row
 
   bool empty() const { return counts.empty(); }

@@ -2,6 +2,9 @@
 // Dense storage: a row-major weight matrix in the format of its file (F32, BF16, F16), read where it lies - often a
 // memory-mapped file. Arithmetic widens it to the backend's activations, block by block; no widened copy is made.
 #pragma once
+#include <string>
+#include <string_view>
+
 #include "temper/core/view.hpp"
 
 namespace temper {
@@ -33,10 +36,14 @@ struct DenseMatrix {
   constexpr std::size_t bytes() const { return static_cast<std::size_t>(rows * cols) * bytes_of(element); }
 };
 
+// The storage policy: weights stay as they are.
 struct Dense {
-  template <class B>
-  using Matrix = DenseMatrix<B>;
   static constexpr std::string_view name = "dense";
+
+  template <class Build>
+  auto matrix(Build& build, std::string_view path, Index rows, Index cols) const {
+    return build.frozen_matrix(std::string(path) + ".weight", rows, cols);
+  }
 };
 
 }  // namespace temper

@@ -103,6 +103,38 @@ GradientCheck check_adapter_gradient(const A& adapter, Index rows, Index in, Ind
   return check_layer(layer, rows, in, out, seed);
 }
 
+// An objective's dscores against its loss, on documents with random scores of which one in each row is labelled.
+template <class O>
+GradientCheck check_score_gradient(const O& objective, Index pairs = 3, Index outputs = 1, std::uint64_t seed = 1) {
+  using B = Cpu<double>;
+  static_assert(check_objective<O, B>() && ReadsScores<O, B>);
+  Threads stream(1);
+  std::vector<std::byte> memory(std::size_t{1} << 20);
+  Arena arena(memory.data(), memory.size());
+  Context<B> ctx(stream, arena, seed, Execution::running);
+  const Random random{seed, random_site("check_score_gradient"), 0};
+  const Index documents = 2 * pairs;
+  std::vector<double> scores(static_cast<std::size_t>(documents * outputs)), labels(scores.size(), 0);
+  for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = random.normal(i);
+  for (Index d = 0; d < documents; ++d) labels[static_cast<std::size_t>(d * outputs + d % outputs)] = 1;
+  std::vector<double> dscores(scores.size()), ignored(scores.size());
+
+  TokenBatch<B> tokens;
+  tokens.labels = {labels.data(), {std::ssize(labels)}};
+  tokens.documents = documents;
+  const auto batch = O::template Batch<B>::of(tokens, static_cast<double>(documents));
+  const auto loss_with = [&](std::vector<double>& slopes) {
+    const auto scope = ctx.scope();
+    const Scores<B> input{{scores.data(), {documents, outputs}}};
+    return objective.loss(ctx, input, batch, View<B, double, 2>(slopes.data(), {documents, outputs})).sum /
+           batch.denominator;
+  };
+  loss_with(dscores);
+  GradientCheck check;
+  compare_gradient(check, "scores", scores, dscores, [&] { return loss_with(ignored); });
+  return check;
+}
+
 // An objective's dlogp against its loss, on documents of one to three tokens with random log-probabilities.
 template <class O>
 GradientCheck check_objective_gradient(const O& objective, Index pairs = 3, std::uint64_t seed = 1) {
@@ -111,6 +143,7 @@ GradientCheck check_objective_gradient(const O& objective, Index pairs = 3, std:
   static_assert(!GradientKnown<O>,
                 "temper: the gradient of a cross-entropy is the head's own, which the head's tests check; there is "
                 "nothing left to check here");
+  static_assert(!ReadsScores<O, B>, "temper: this objective reads scores; check it with check_score_gradient");
   Threads stream(1);
   std::vector<std::byte> memory(std::size_t{1} << 20);
   Arena arena(memory.data(), memory.size());

@@ -6,7 +6,8 @@
 #   check_outputs.py --model DIR [--logits FILE]                   a folder of a whole model
 #   check_outputs.py --model DIR --base DIR --adapter DIR          a merged folder against base + adapter by PEFT
 #
-# FILE is a safetensors file that temper wrote: `tokens` (integers, one document) and `logits` [tokens, vocabulary], or
+# FILE is a safetensors file that temper wrote: `tokens` (integers, one document) and `logits` [tokens, vocabulary], of a
+# classifier or reward model the scores of its last token, or
 # several as `tokens.0`, `logits.0`, ... Where there is none, documents come from batch.json beside the base, else from
 # a fixed seed, and only finite logits are asked for unless there are two models to compare.
 import argparse
@@ -37,7 +38,19 @@ def load_model(folder, head_config=None):
     fail_on(f"{folder}: missing from the weights", missing)
     fail_on(f"{folder}: in the weights but not in the model", unexpected)
     fail_on(f"{folder}: of another shape", report["mismatched_keys"])
+    if hasattr(model, "score"):
+        check_labels(head_config or folder, config, model.score.weight.shape[0])
     return model.eval()
+
+
+def check_labels(folder, config, outputs):
+    """A classifier names its scores, and pads with a token that does not end texts."""
+    ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+    names = [config.id2label.get(number) for number in range(outputs)]
+    if None in names or config.num_labels != outputs or config.label2id != {n: i for i, n in enumerate(names)}:
+        sys.exit(f"{folder}: {outputs} scores but id2label is {config.id2label} and label2id {config.label2id}")
+    if config.pad_token_id is None or config.pad_token_id in ends or config.problem_type is None:
+        sys.exit(f"{folder}: pad_token_id is {config.pad_token_id} and problem_type {config.problem_type}")
 
 
 def load_adapter(base, folder):

@@ -13,35 +13,6 @@
 
 namespace temper {
 
-// Encodes up to 256 numbers; their largest magnitude, in which the codes count.
-template <Signs S, class Real>
-Real encode_block(const Real* x, Index count, std::uint8_t* codes) {
-  constexpr Real least = static_cast<Real>(1e-38f);
-  Real largest = 0;
-  for (Index i = 0; i < count; ++i) largest = std::max(largest, std::abs(x[i]));
-  // A block that is cut short is divided by its scale, a whole one multiplied with the reciprocal, as bitsandbytes
-  // rounds them.
-  const bool whole = count == code_block;
-  if (!whole) largest = std::max(largest, least);
-  const Real reciprocal = 1 / std::max(largest, least);
-  Real shares[code_block] = {};
-  std::int32_t code[code_block] = {};
-  for (Index i = 0; i < count; ++i)
-    shares[i] = std::clamp(whole ? x[i] * reciprocal : x[i] / largest, Real(-1), Real(1));
-  for (std::int32_t step = 128; step > 0; step /= 2)
-    for (Index i = 0; i < code_block; ++i) {
-      const float middle = dynamic_map<S>.midpoint[static_cast<std::size_t>(code[i] + step - 1)];
-      code[i] += static_cast<Real>(middle) < shares[i] ? step : 0;
-    }
-  for (Index i = 0; i < count; ++i) codes[i] = static_cast<std::uint8_t>(code[i]);
-  return largest;
-}
-
-template <Signs S, class Real>
-void decode_block(const std::uint8_t* codes, Index count, Real scale, Real* x) {
-  for (Index i = 0; i < count; ++i) x[i] = static_cast<Real>(dynamic_map<S>.value[codes[i]]) * scale;
-}
-
 // p *= 1 - lr wd;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
 // p -= lr / correction1 * m / (sqrt(v) / sqrt(correction2) + eps)
 template <class Real>

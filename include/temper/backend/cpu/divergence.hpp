@@ -110,8 +110,8 @@ constexpr Index distilled_rows(Index vocabulary) { return logits_rows(2 * vocabu
 template <class Real>
 void distillation(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real> divergence, OutVector<Real> nll,
                   OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight,
-                  InMatrix<Real> hidden, InWeight<Real> weight, InMatrix<Real> teacher_hidden,
-                  InWeight<Real> teacher_weight, InList<Real, TokenId> targets, Distill settings,
+                  InMatrix<Real> hidden, InTable<Real> weight, InMatrix<Real> teacher_hidden,
+                  InTable<Real> teacher_weight, InList<Real, TokenId> targets, Distill settings,
                   std::type_identity_t<Real> gradient_scale) {
   check_head<Real>("distillation", hidden, weight, targets);
   check_head<Real>("distillation", teacher_hidden, teacher_weight, targets);

@@ -26,7 +26,7 @@ void widen_row(const void* table, Index row, Real* to, Index width) {
 
 // y[t] = table[tokens[t]]
 template <class Real>
-void gather(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InWeight<Real> table, InList<Real, TokenId> tokens) {
+void gather(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InTable<Real> table, InList<Real, TokenId> tokens) {
   require(y.cols() == table.cols && y.rows() == tokens.size(), Fault::usage, "gather.shape",
           "gather: y is [{}, {}] but there are {} tokens and the table has {} columns; expected a row a token",
           y.rows(), y.cols(), tokens.size(), table.cols);

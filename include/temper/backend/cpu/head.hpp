@@ -21,7 +21,7 @@ constexpr Index logits_rows(Index vocabulary) {
 }
 
 template <class Real>
-void check_head(std::string_view name, InMatrix<Real> hidden, InWeight<Real> weight, InList<Real, TokenId> targets) {
+void check_head(std::string_view name, InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets) {
   require(hidden.cols() == weight.cols && targets.size() == hidden.rows(), Fault::usage, "head.shape",
           "{}: hidden is [{}, {}], weight [{}, {}] and there are {} targets; expected equal columns and a target a row",
           name, hidden.rows(), hidden.cols(), weight.rows, weight.cols, targets.size());
@@ -74,7 +74,7 @@ double entropy_of_logits(const Real* z, Index n, const RowOfLogits& row) {
 // hidden.
 template <class Real, class OnBlock>
 void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight, InMatrix<Real> hidden,
-                 InWeight<Real> weight, OnBlock on_block, std::type_identity_t<Real> scale = 1, Index at_once = 0) {
+                 InTable<Real> weight, OnBlock on_block, std::type_identity_t<Real> scale = 1, Index at_once = 0) {
   require(dhidden.view.empty() || dhidden.view.shape == hidden.shape, Fault::usage, "head.shape",
           "head: dhidden is [{}, {}] but hidden is [{}, {}]; expected equal, or no dhidden", dhidden.view.rows(),
           dhidden.view.cols(), hidden.rows(), hidden.cols());
@@ -100,7 +100,7 @@ void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OutMatrix<
 template <class Real>
 void cross_entropy(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real> nll,
                    OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight,
-                   InMatrix<Real> hidden, InWeight<Real> weight, InList<Real, TokenId> targets, CrossEntropy settings,
+                   InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets, CrossEntropy settings,
                    std::type_identity_t<Real> gradient_scale) {
   check_head<Real>("cross_entropy", hidden, weight, targets);
   require(loss.size() == hidden.rows() && nll.size() == hidden.rows() && correct.size() == hidden.rows(), Fault::usage,
@@ -141,7 +141,7 @@ void cross_entropy(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real
 // logp = z_target - lse, lse, and where there is a place for it the entropy -sum p log p, all [S].
 template <class Real>
 void log_probs(Context<Cpu<Real>>& ctx, OutVector<Real> logp, OutVector<Real> lse, InMatrix<Real> hidden,
-               InWeight<Real> weight, InList<Real, TokenId> targets, std::type_identity_t<Real> scale = 1,
+               InTable<Real> weight, InList<Real, TokenId> targets, std::type_identity_t<Real> scale = 1,
                OutVector<Real> entropy = {}) {
   check_head<Real>("log_probs", hidden, weight, targets);
   require(logp.size() == hidden.rows() && lse.size() == hidden.rows() &&
@@ -169,7 +169,7 @@ void log_probs(Context<Cpu<Real>>& ctx, OutVector<Real> logp, OutVector<Real> ls
 // dz = dlogp (1 at the target - p), with the logits computed once more.
 template <class Real>
 void log_probs_backward(Context<Cpu<Real>>& ctx, OutMatrix<Real> dhidden, OutMatrix<Real> dweight, InVector<Real> dlogp,
-                        InVector<Real> lse, InMatrix<Real> hidden, InWeight<Real> weight, InList<Real, TokenId> targets,
+                        InVector<Real> lse, InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets,
                         std::type_identity_t<Real> scale = 1) {
   check_head<Real>("log_probs_backward", hidden, weight, targets);
   require(dlogp.size() == hidden.rows() && lse.size() == hidden.rows(), Fault::usage, "head.shape",
@@ -191,7 +191,7 @@ void log_probs_backward(Context<Cpu<Real>>& ctx, OutMatrix<Real> dhidden, OutMat
 
 // y = hidden weight^T, all of it: for generation.
 template <class Real>
-void logits(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InMatrix<Real> hidden, InWeight<Real> weight) {
+void logits(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InMatrix<Real> hidden, InTable<Real> weight) {
   matmul(ctx, into(y), hidden, weight);
 }
 

@@ -8,7 +8,7 @@
 #include "temper/backend/cpu/memory.hpp"
 #include "temper/core/context.hpp"
 #include "temper/core/view.hpp"
-#include "temper/storage/dense.hpp"
+#include "temper/storage/weight_matrix.hpp"
 
 namespace temper {
 
@@ -25,7 +25,9 @@ using TargetMatrix = std::type_identity_t<Target<Cpu<Real>, Real, 2>>;
 template <class Real>
 using TargetVector = std::type_identity_t<Target<Cpu<Real>, Real, 1>>;
 template <class Real>
-using InWeight = std::type_identity_t<DenseMatrix<Cpu<Real>>>;
+using InWeight = std::type_identity_t<WeightMatrix<Cpu<Real>>>;
+template <class Real>
+using InTable = std::type_identity_t<DenseMatrix<Cpu<Real>>>;
 template <class Real, class T>
 using InList = std::type_identity_t<View<Cpu<Real>, const T, 1>>;
 template <class Real, class T>

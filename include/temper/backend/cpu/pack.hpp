@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-#include "temper/backend/cpu/vector.hpp"
+#include "temper/backend/cpu/decode.hpp"
 
 namespace temper {
 
@@ -18,6 +18,7 @@ struct Operand {
   Element element = Element::f32;
   Index stride = 0;  // elements from row to row
   Order order = Order::depth_inner;
+  Codes codes = {};  // of B, where it is coded
 };
 
 // What part of an operand: k in [begin, begin + depth), 'count' rows of A or columns of B from 'first'.
@@ -87,7 +88,36 @@ void pack_b_panel(const Operand& b, const Part& part, float* panel, Index width)
   }
 }
 
+inline void pack_coded_panel(const Operand& b, const Part& part, float* panel, Index width) {
+  const CodedRows w{static_cast<const std::uint8_t*>(b.data), b.codes, b.stride};
+  if (b.order == Order::depth_outer) {
+    for (Index k = 0; k < part.depth; ++k) {
+      decode_stretch(w, (part.begin + k) * b.stride + part.first, part.count, panel + k * width);
+      std::fill(panel + k * width + part.count, panel + (k + 1) * width, 0.0f);
+    }
+    return;
+  }
+  const bool blocks = b.stride % weight_block == 0 && part.begin % weight_block == 0 && part.depth % weight_block == 0;
+  for (Index j = 0; j < width; j += lanes) {
+    const Index skipped = std::min(j, part.count - 1), first = part.first + skipped, count = part.count - skipped;
+    if (b.codes.coding == Coding::int8) {
+      decode_byte_columns(w, first, count, part.begin, part.depth, panel + j, width);
+    } else if (blocks) {
+      decode_columns(w, first, count, part.begin, part.depth, panel + j, width);
+    } else {
+      float rows[lanes][weight_block];
+      for (Index k = 0; k < part.depth; k += weight_block) {
+        const Index depth = std::min(weight_block, part.depth - k);
+        for (Index i = 0; i < lanes; ++i)
+          decode_stretch(w, (first + std::min(i, count - 1)) * b.stride + part.begin + k, depth, rows[i]);
+        pack_columns(&rows[0][0], weight_block, lanes, depth, 1.0f, panel + k * width + j, width);
+      }
+    }
+  }
+}
+
 inline void pack_b_panel(const Operand& b, const Part& part, float* panel, Index width) {
+  if (b.codes.coding != Coding::dense) return pack_coded_panel(b, part, panel, width);
   switch (b.element) {
     case Element::f32:
       return pack_b_panel<float>(b, part, panel, width);

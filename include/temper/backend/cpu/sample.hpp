@@ -31,7 +31,7 @@ TokenId draw_token(const Real* z, Index n, const RowOfLogits& row, double unifor
 // tokens, logp and entropy [S]; uniforms [S].
 template <class Real>
 void sample(Context<Cpu<Real>>& ctx, OutList<Real, TokenId> tokens, OutVector<Real> logp, OutVector<Real> entropy,
-            InMatrix<Real> hidden, InWeight<Real> weight, InList<Real, double> uniforms,
+            InMatrix<Real> hidden, InTable<Real> weight, InList<Real, double> uniforms,
             std::type_identity_t<Real> scale = 1) {
   const Index rows = hidden.rows();
   require(hidden.cols() == weight.cols && weight.rows > 0, Fault::usage, "sample.shape",

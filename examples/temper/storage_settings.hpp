@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// How frozen weights are held: what a recipe says, and what a folder that is quantized already says.
+#pragma once
+#include <filesystem>
+
+#include "recipe.hpp"
+#include "temper/model/config.hpp"
+#include "temper/storage/any_storage.hpp"
+
+namespace temper_cli {
+
+temper::AnyStorage storage_settings(const Recipe& recipe);
+temper::AnyStorage storage_of(const temper::Config& config);  // of a model as it lies
+
+// A model that is quantized already decides the recipe's quantization, or refuses what disagrees.
+void settle_storage(Recipe& recipe);
+
+}  // namespace temper_cli

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// C[M, N] = scale A B + bias[N] + add[M, N] on tensor cores: A and B in bf16, sums in float. A block makes a tile of C;
+// slices along K come through a ring of asynchronous copies into swizzled shared memory, and from there through
+// load_matrix into mma. Each sum is one chain over K, whatever the tile: equal calls give equal bits.
+#pragma once
+#include "temper/device/copy.cuh"
+#include "temper/device/load_matrix.cuh"
+#include "temper/device/swizzle.cuh"
+
+namespace temper::kernel {
+inline namespace TEMPER_TARGET {
+
+// How an operand lies in memory: rows along K, A as [M, K] and B as [N, K], or across it, A as [K, M] and B as [K, N].
+enum class Stored { along_k, across_k };
+
+struct Forward {  // y [T, O] = x [T, I] weight [O, I] transposed
+  static constexpr Stored a = Stored::along_k, b = Stored::along_k;
+};
+struct InputGradient {  // dx [T, I] = dy [T, O] weight [O, I]
+  static constexpr Stored a = Stored::along_k, b = Stored::across_k;
+};
+struct WeightGradient {  // dweight [O, I] = dy [T, O] transposed x [T, I]
+  static constexpr Stored a = Stored::across_k, b = Stored::across_k;
+};
+
+// The tile of a block, of a warp in it, and how many slices of k are under way at once.
+struct LargeTile {
+  static constexpr int m = 128, n = 128, k = 32, warp_m = 64, warp_n = 32, stages = 4;
+};
+struct SmallTile {
+  static constexpr int m = 64, n = 64, k = 32, warp_m = 32, warp_n = 32, stages = 3;
+};
+
+// An operand in global memory. 'outer' is M or N; 'stride' is the distance of rows.
+struct Operand {
+  const bf16* data;
+  int stride;
+  TEMPER_BOTH bool in_pieces() const { return stride % 8 == 0 && device::aligned(data, 16); }
+};
+
+// What becomes of a sum. Null: no such term. 'add' may be C itself.
+template <class Out>
+struct Epilogue {
+  float scale = 1;
+  const bf16* bias = nullptr;
+  const Out* add = nullptr;
+};
+
+// C [M, N], into which the sums go, two neighbours of a row at a time.
+template <class Out>
+struct Result {
+  Out* c;
+  int m, n;
+  Epilogue<Out> epilogue;
+
+  // The lane's part of a tile of 16 x 8 that begins at (row0, column0).
+  TEMPER_DEVICE void put(int lane, int row0, int column0, const device::Accumulator& sum) const {
+    TEMPER_UNROLL
+    for (int i = 0; i < 4; i += 2)
+      put_pair(row0 + device::accumulator_row(lane, i), column0 + device::accumulator_column(lane, i), sum.r[i],
+               sum.r[i + 1]);
+  }
+  TEMPER_DEVICE void put_pair(int row, int column, float first, float second) const {
+    if (row >= m || column >= n) return;
+    const Index at = Index{row} * n + column;
+    const bool both = column + 1 < n;
+    first *= epilogue.scale;
+    second *= epilogue.scale;
+    if (epilogue.bias != nullptr) {
+      first += device::widen(epilogue.bias[column]);
+      if (both) second += device::widen(epilogue.bias[column + 1]);
+    }
+    if (epilogue.add != nullptr) {
+      first += device::widen(epilogue.add[at]);
+      if (both) second += device::widen(epilogue.add[at + 1]);
+    }
+    if (n % 2 == 0 && device::aligned(c, 8)) {
+      device::store(c + at, device::Vector<Out, 2>{{device::narrow<Out>(first), device::narrow<Out>(second)}});
+    } else {
+      c[at] = device::narrow<Out>(first);
+      if (both) c[at + 1] = device::narrow<Out>(second);
+    }
+  }
+};
+
+// The slice of an operand that a block works on: 'Outer' rows of A or columns of B, 'K' steps.
+template <Stored How, int Outer, int K>
+struct Slice {
+  using Tile = device::SwizzledTile<bf16, How == Stored::along_k ? Outer : K, How == Stored::along_k ? K : Outer>;
+  Tile tile;
+
+  // Begins to fetch what is inside [outer, k]; the rest becomes zero, which adds nothing.
+  template <int Threads>
+  TEMPER_DEVICE void fetch(device::AsyncCopies& copies, int thread, const Operand& from, int outer0, int k0, int outer,
+                           int k) {
+    const int row0 = How == Stored::along_k ? outer0 : k0, column0 = How == Stored::along_k ? k0 : outer0;
+    const int rows = How == Stored::along_k ? outer : k, columns = How == Stored::along_k ? k : outer;
+    TEMPER_UNROLL
+    for (int i = thread; i < Tile::rows * Tile::pieces; i += Threads) {
+      const int r = i / Tile::pieces, p = i % Tile::pieces, row = row0 + r, column = column0 + p * Tile::width;
+      const int left = row < rows ? columns - column : 0;
+      const int valid = left < 0 ? 0 : device::smaller_of(left, Tile::width);
+      const bf16* source = from.data + (valid > 0 ? Index{row} * from.stride + column : 0);
+      if (from.in_pieces()) {
+        copies.copy(tile.piece(r, p), source, valid * 2);
+      } else {
+        device::Vector<bf16, 8> eight;
+        TEMPER_UNROLL
+        for (int e = 0; e < 8; ++e) eight[e] = e < valid ? source[e] : bf16{0};
+        device::store(tile.piece(r, p), eight);
+      }
+    }
+  }
+
+  // The piece of 16 outer x 16 k at (outer, k). For A, tiles follow each other outer first, as mma has them; for B,
+  // along k first, so that registers 0, 1 are one fragment of 8 columns, and 2, 3 the next.
+  TEMPER_DEVICE device::FourTiles sixteen_of_a(const device::Warp& warp, int outer, int k) const {
+    return sixteen(warp, outer + warp.lane() / 8 % 2 * 8, k + warp.lane() / 16 * 8);
+  }
+  TEMPER_DEVICE device::FourTiles sixteen_of_b(const device::Warp& warp, int outer, int k) const {
+    return sixteen(warp, outer + warp.lane() / 16 * 8, k + warp.lane() / 8 % 2 * 8);
+  }
+
+ private:
+  TEMPER_DEVICE device::FourTiles sixteen(const device::Warp& warp, int outer, int k) const {
+    const int within = warp.lane() % 8;
+    if constexpr (How == Stored::along_k) {
+      return load_matrix(warp, tile.piece(outer + within, k / 8));
+    } else {
+      return load_matrix_transposed(warp, tile.piece(k + within, outer / 8));
+    }
+  }
+};
+
+// One launch has a block for each tile: grid x along N, y along M.
+template <class How, class Out, class Tile>
+struct Matmul {
+  static constexpr int warps_m = Tile::m / Tile::warp_m, warps_n = Tile::n / Tile::warp_n;
+  static constexpr int threads = warps_m * warps_n * device::warp_size;
+  static constexpr int pieces_m = Tile::warp_m / 16, pieces_n = Tile::warp_n / 8;
+  struct Stage {
+    Slice<How::a, Tile::m, Tile::k> a;
+    Slice<How::b, Tile::n, Tile::k> b;
+  };
+  struct Shared {
+    Stage stage[std::size_t{Tile::stages}];
+  };
+  Operand a, b;
+  Out* c;  // [M, N]
+  int m, n, k;
+  Epilogue<Out> epilogue;
+
+  static device::Grid grid(int m, int n) { return {(n + Tile::n - 1) / Tile::n, (m + Tile::m - 1) / Tile::m, 1}; }
+
+  TEMPER_DEVICE void operator()(device::Block<Matmul>& block) const {
+    const int m0 = block.index().y * Tile::m, n0 = block.index().x * Tile::n, slices = device::divide_up(k, Tile::k);
+    const int warp_m = block.warp_index() / warps_n * Tile::warp_m,
+              warp_n = block.warp_index() % warps_n * Tile::warp_n;
+    const device::Warp warp = block.warp();
+    device::AsyncCopies copies(block);
+    const auto fetch = [&](int slice) {
+      if (slice < slices) {
+        Stage& stage = block.shared.stage[slice % Tile::stages];
+        stage.a.template fetch<threads>(copies, block.thread(), a, m0, slice * Tile::k, m, k);
+        stage.b.template fetch<threads>(copies, block.thread(), b, n0, slice * Tile::k, n, k);
+      }
+      copies.commit();  // an empty group, too, so that wait counts slices
+    };
+    device::Accumulator sum[std::size_t{pieces_m}][std::size_t{pieces_n}] = {};
+
+    for (int slice = 0; slice < Tile::stages - 1; ++slice) fetch(slice);
+    for (int slice = 0; slice < slices; ++slice) {
+      copies.template wait<Tile::stages - 2>();
+      block.sync();  // everybody's copies of this slice are here, and nobody reads the stage that is fetched next
+      fetch(slice + Tile::stages - 1);
+      const Stage& stage = block.shared.stage[slice % Tile::stages];
+      TEMPER_UNROLL
+      for (int step = 0; step < Tile::k; step += 16) {
+        device::FragmentA of_a[std::size_t{pieces_m}];
+        device::FragmentB of_b[std::size_t{pieces_n}];
+        TEMPER_UNROLL
+        for (int i = 0; i < pieces_m; ++i) {
+          const auto four = stage.a.sixteen_of_a(warp, warp_m + i * 16, step);
+          of_a[i] = {{four.r[0], four.r[1], four.r[2], four.r[3]}};
+        }
+        TEMPER_UNROLL
+        for (int j = 0; j < pieces_n; j += 2) {
+          const auto four = stage.b.sixteen_of_b(warp, warp_n + j * 8, step);
+          of_b[j] = {{four.r[0], four.r[1]}};
+          of_b[j + 1] = {{four.r[2], four.r[3]}};
+        }
+        TEMPER_UNROLL
+        for (int i = 0; i < pieces_m; ++i) {
+          TEMPER_UNROLL
+          for (int j = 0; j < pieces_n; ++j) mma_bf16(warp, sum[i][j], of_a[i], of_b[j]);
+        }
+      }
+    }
+    const Result<Out> result{c, m, n, epilogue};
+    TEMPER_UNROLL
+    for (int i = 0; i < pieces_m; ++i) {
+      TEMPER_UNROLL
+      for (int j = 0; j < pieces_n; ++j) result.put(block.lane(), m0 + warp_m + i * 16, n0 + warp_n + j * 8, sum[i][j]);
+    }
+  }
+};
+
+}  // namespace TEMPER_TARGET
+}  // namespace temper::kernel

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// The cases of every kernel; each function is compiled in a unit of its own beside this file.
+#pragma once
+#include "kernel/kernel_cases.hpp"
+
+namespace temper::test::kernels {
+
+KernelCases gpu_device_cases();
+KernelCases gpu_rms_norm_cases();
+KernelCases gpu_matmul_cases();
+KernelCases gpu_nf4_cases();
+KernelCases gpu_nf4_matmul_cases();
+KernelCases gpu_attention_cases();
+KernelCases gpu_activation_cases();
+KernelCases gpu_adamw_cases();
+
+inline std::vector<KernelCases> all_cases() {
+  return {gpu_device_cases(),     gpu_rms_norm_cases(),  gpu_matmul_cases(),     gpu_nf4_cases(),
+          gpu_nf4_matmul_cases(), gpu_attention_cases(), gpu_activation_cases(), gpu_adamw_cases()};
+}
+
+}  // namespace temper::test::kernels

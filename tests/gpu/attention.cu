@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/attention_cases.hpp"
+
+#include "gpu/all_cases.hpp"
+
+temper::test::kernels::KernelCases temper::test::kernels::gpu_attention_cases() { return attention_cases(); }

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// NF4 products against double, on the weights as the kernels define them: the value of a code in bf16, times absmax.
+// Bound: at most width + width / 64 + 8 additions that may truncate and roundings of the scales, 2^-23 each.
+#pragma once
+#include "kernel/nf4_cases.hpp"
+#include "temper/kernel/nf4_matmul.cuh"
+
+namespace temper::test::kernels {
+
+template <class Out>
+Outcome nf4_product(device::Stream& stream, int tokens, int features, int width, bool terms) {
+  Numbers numbers(static_cast<std::uint64_t>(tokens * 10000 + features * 100 + width));
+  const auto x = numbers.many<bf16>(size_of(tokens, width));
+  const auto bias = numbers.many<bf16>(at(features));
+  const auto add = numbers.many<Out>(size_of(tokens, features));
+  const Nf4Weights weights = nf4_on_host(numbers.many<float>(size_of(features, width), 0.02f));
+  device::Buffer<bf16> on_x(x), on_bias(bias);
+  device::Buffer<unsigned char> codes(weights.codes);
+  device::Buffer<float> absmax(weights.absmax);
+  device::Buffer<Out> on_y(add);
+  kernel::Epilogue<Out> epilogue;
+  if (terms) epilogue = {0.5f, on_bias.data(), on_y.data()};
+  kernel::nf4_matmul<Out>(stream, on_x.data(), {codes.data(), absmax.data()}, on_y.data(), tokens, features, width,
+                          epilogue);
+  const auto y = on_y.download(stream);
+  std::vector<double> weight(size_of(features, width));
+  for (std::size_t i = 0; i < weight.size(); ++i)
+    weight[i] = number(to_bf16(kernel::nf4_value(nf4_code_of(weights, i)))) * number(weights.absmax[i / 64]);
+  Outcome outcome;
+  for (int t = 0; t < tokens; ++t) {
+    for (int f = 0; f < features; ++f) {
+      double sum = 0, size = 0;
+      for (int k = 0; k < width; ++k) {
+        const double product = number(x[at(t, width, k)]) * weight[at(f, width, k)];
+        sum += product;
+        size += std::abs(product);
+      }
+      double after = 0;
+      if (terms) {
+        sum = sum / 2 + number(bias[at(f)]) + number(add[at(t, features, f)]);
+        size /= 2;
+        after = size + std::abs(number(bias[at(f)])) + std::abs(number(add[at(t, features, f)]));
+      }
+      const double adding = size * (width + width / 64 + 8) * 0x1p-23 + 3 * after * 0x1p-24;
+      outcome.compare(number(y[at(t, features, f)]), sum,
+                      adding + (std::abs(sum) + adding) * unit_roundoff<Out> * 1.01);
+    }
+  }
+  return outcome;
+}
+
+inline KernelCases nf4_matmul_cases() {
+  KernelCases cases;
+  const auto add = [&](int tokens, int features, int width) {
+    const std::string shape = std::to_string(tokens) + " x " + std::to_string(features) + " x " + std::to_string(width);
+    cases.push_back({"nf4_matmul: bf16 " + shape,
+                     [=](device::Stream& s) { return nf4_product<bf16>(s, tokens, features, width, false); }});
+    cases.push_back({"nf4_matmul: float, bias, sum and scale " + shape,
+                     [=](device::Stream& s) { return nf4_product<float>(s, tokens, features, width, true); }});
+  };
+  add(1, 5, 64);
+  add(1, 40, 328);  // blocks of 64 that run on into the next feature
+  add(3, 9, 77);    // rows that begin inside a byte
+  add(13, 7, 128);
+  add(64, 64, 64);   // one tile
+  add(17, 70, 192);  // tails
+  add(19, 3, 40);    // many tokens, but no whole blocks
+  return cases;
+}
+
+}  // namespace temper::test::kernels

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// Recipes on quantized bases: planned, trained, resumed, evaluated, merged.
+#include <doctest/doctest.h>
+
+#include "program/program.hpp"
+#include "program/tiny_model.hpp"
+
+namespace quantized_test {
+
+using namespace temper_test;
+
+std::size_t frozen_bytes(const Json& plan) {
+  for (const Json& holder : plan["holders"])
+    if (holder["name"] == "frozen weights") return holder["bytes"].get<std::size_t>();
+  return 0;
+}
+
+// Evaluates, trains, stops, goes on: everything that a base must serve.
+void check_run(TinyRun& tiny, const std::string& type, std::size_t dense_bytes) {
+  tiny.recipe["data"]["validation"] = 0.25;
+  tiny.recipe["checkpoint"] = {{"every_steps", 2}};
+  const std::string recipe = tiny.write_recipe().string();
+  const Finished plan = run_program({"plan", recipe, "--json"});
+  REQUIRE(plan.code == 0);
+  CHECK(frozen_bytes(plan.json()) < dense_bytes);
+
+  const Finished trained = run_program({"train", recipe, "--json"});
+  CHECK(trained.code == 0);
+  const Json manifest = temper::parse_json(read_text(tiny / "run/run.json"), "run.json");
+  CHECK(manifest["state"] == "completed");
+  CHECK(manifest["plan"]["peak_bytes"] == manifest["measured"]["peak_bytes"]);
+  const Json used = temper::parse_json(read_text(tiny / "run/recipe.json"), "recipe.json");
+  CHECK(used["quantization"]["type"] == type);
+  const double before = run_program({"eval", recipe, "--json"}).json()["validation/loss"].get<double>();
+  const double after = run_program({"eval", (tiny / "run").string(), "--json"}).json()["validation/loss"].get<double>();
+  CHECK(after < before);
+}
+
+std::size_t dense_bytes_of(const TinyRun& tiny) {
+  return frozen_bytes(run_program({"plan", tiny.write_recipe("dense.json").string(), "--json"}).json());
+}
+
+TEST_CASE("quantized: the word qlora is lora on nf4, and its adapter is one of the dense model too") {
+  TinyRun tiny;
+  const std::size_t dense = dense_bytes_of(tiny);
+  tiny.recipe["adapter"]["method"] = "qlora";
+  check_run(tiny, "nf4", dense);
+  const Json adapter = temper::parse_json(read_text(tiny / "run/adapter/adapter_config.json"), "adapter_config.json");
+  CHECK(adapter["peft_type"] == "LORA");
+
+  const Finished merged = run_program({"merge", "--model", (tiny / "model").string(), "--adapter",
+                                       (tiny / "run/adapter").string(), "--output", (tiny / "merged").string()});
+  CHECK(merged.code == 0);
+  const Finished said = run_program(
+      {"generate", "--model", (tiny / "merged").string(), "--prompt", "Colour 1?", "--max-new-tokens", "4", "--json"});
+  CHECK(said.code == 0);
+
+  // Going on from it, the word stays what it is.
+  tiny.recipe["adapter"]["from"] = "run/adapter";
+  tiny.recipe["output"] = "again";
+  CHECK(run_program({"train", tiny.write_recipe().string()}).code == 0);
+}
+
+TEST_CASE("quantized: a run that was stopped goes on with the same bits") {
+  TinyRun tiny;
+  tiny.recipe["quantization"] = {{"type", "nf4"}, {"double_quant", false}, {"skip", {"down_proj"}}};
+  tiny.recipe["checkpoint"] = {{"every_steps", 2}};
+  tiny.recipe["training"]["max_steps"] = 6;
+  CHECK(run_program({"train", tiny.write_recipe().string()}).code == 0);
+  const std::string whole = without_time(read_text(tiny / "run/metrics.jsonl"));
+  tiny.recipe["output"] = "stopped";
+  const std::string recipe = tiny.write_recipe().string();
+  Program stopped({"train", recipe, "--json"});
+  stopped.read_lines(3);
+  stopped.signal(SIGINT);
+  stopped.finish();
+  CHECK(run_program({"resume", (tiny / "stopped").string()}).code == 0);
+  CHECK(without_time(read_text(tiny / "stopped/metrics.jsonl")) == whole);
+}
+
+TEST_CASE("quantized: int8, fp4 under dora, and prompts on nf4") {
+  for (const auto& [method, type] :
+       std::vector<std::pair<std::string, std::string>>{{"lora", "int8"}, {"dora", "fp4"}, {"prompt", "nf4"}}) {
+    CAPTURE(type);
+    TinyRun tiny;
+    const std::size_t dense = dense_bytes_of(tiny);
+    tiny.recipe["quantization"] = {{"type", type}};
+    tiny.recipe["adapter"] = {{"method", method}};
+    if (method != "prompt") tiny.recipe["adapter"]["rank"] = 4;
+    check_run(tiny, type, dense);
+  }
+}
+
+TEST_CASE("quantized: what cannot be is said where it stands in the recipe") {
+  const auto refused = [](const Json& adapter, const Json& quantization) {
+    TinyRun tiny;
+    tiny.recipe["adapter"] = adapter;
+    tiny.recipe["quantization"] = quantization;
+    const Finished run = run_program({"plan", tiny.write_recipe().string()});
+    CHECK(run.code == 2);
+    return run.err;
+  };
+  const auto holds = [](const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+  };
+  CHECK(holds(refused({{"method", "full"}}, {{"type", "nf4"}}), "quantization.type: the whole model is trained"));
+  CHECK(holds(refused({{"method", "qlora"}}, {{"type", "int8"}}), "quantization.type: qlora is lora on nf4"));
+  CHECK(holds(refused({{"method", "lora"}}, {{"type", "nf4"}, {"skip", {"down_prj"}}}),
+              "quantization.skip: storage: skip names 'down_prj'"));
+}
+
+TEST_CASE("quantized: a checkpoint in 4 bits is opened as it lies, and not as something else") {
+  const fs::path golden = fs::path(TEMPER_TESTS) / "golden/storage/checkpoint_nf4";
+  TinyRun tiny;
+  fs::remove_all(tiny / "model");
+  fs::create_directories(tiny / "model");
+  write_tokenizer(tiny / "model");
+  for (const char* file : {"config.json", "model.safetensors"}) fs::copy_file(golden / file, tiny / "model" / file);
+  // Its vocabulary is smaller than the tokenizer's: as far as the shapes it opens.
+  const Finished run = run_program({"plan", tiny.write_recipe().string()});
+  CHECK(run.err.find("vocab_size of config.json is 64") != std::string::npos);
+  tiny.recipe["quantization"] = {{"type", "int8"}};
+  CHECK(run_program({"plan", tiny.write_recipe().string()}).err.find("is nf4 already") != std::string::npos);
+  tiny.recipe["quantization"] = {{"type", "none"}};
+  CHECK(run_program({"plan", tiny.write_recipe().string()}).err.find("is nf4 already") != std::string::npos);
+  tiny.recipe.erase("quantization");
+  tiny.recipe["adapter"] = {{"method", "full"}};
+  CHECK(run_program({"plan", tiny.write_recipe().string()}).err.find("the whole model is to be trained") !=
+        std::string::npos);
+}
+
+}  // namespace quantized_test
