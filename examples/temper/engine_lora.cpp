@@ -76,8 +76,9 @@ void settle_adapter(Recipe& recipe) {
   agree("adapter.bias", recipe.value("adapter.bias"), temper::name_of(lora.bias), temper::name_of(lora.bias));
   agree("adapter.targets", comparable_targets(targets_of(recipe)), comparable_targets(lora.targets),
         lora.targets.empty() ? Json("all-linear") : Json(lora.targets));
-  agree("adapter.modules_to_save", sorted(recipe.texts("adapter.modules_to_save")), sorted(lora.modules_to_save),
-        lora.modules_to_save);
+  std::vector<std::string> saved = recipe.texts("adapter.modules_to_save");
+  if (recipe.is("task", "classification") || recipe.is("task", "reward")) std::erase(saved, "score");  // always is
+  agree("adapter.modules_to_save", sorted(saved), sorted(lora.modules_to_save), lora.modules_to_save);
 }
 
 std::unique_ptr<Engine> open_engine(const Recipe& recipe, const Labels& labels) {

@@ -33,10 +33,14 @@ int plan(const RecipeOptions& options) {
   const bool fits = prepared.plan.peak_bytes() <= available;
   const double seconds = seconds_of_step(prepared);
   const Index steps = prepared.data->steps();
+  const bool shares =
+      temper::can_share(prepared.engine->config(), prepared.recipe.is("adapter.method", "prompt") ? 1 : 0);
+  const Index shared = shares ? prepared.data->shared_tokens() : 0;
   if (options.json) {
     Json result = to_json(prepared.plan);
     result.update({{"steps", steps},
                    {"tokens", prepared.data->tokens()},
+                   {"shared_tokens", shared},
                    {"step_seconds", seconds},
                    {"device", prepared.recipe.value("device")},
                    {"fits", fits}});
@@ -58,7 +62,10 @@ int plan(const RecipeOptions& options) {
           ? ""
           : fmt::format(", {} for validation", count_text(static_cast<Index>(prepared.data->validation().size())))));
   print_line(fmt::format("  steps        {}", count_text(steps)));
-  print_line(fmt::format("  tokens       {}", count_text(prepared.data->tokens())));
+  print_line(fmt::format(
+      "  tokens       {}{}", count_text(prepared.data->tokens()),
+      shared == 0 ? ""
+                  : fmt::format(", {} of them prompts that the other side of the pair has read", count_text(shared))));
   print_line(fmt::format("  a step       about {}", duration_text(seconds)));
   print_line(fmt::format("  the run      about {}", duration_text(seconds * static_cast<double>(steps))));
   print_line(fmt::format("  device       cpu, {} free: {}", bytes_text(available),

@@ -18,6 +18,7 @@ Labels labels_of(const Recipe& recipe, const RunData& data) {
   const temper::Config config = temper::open_config(recipe.path("model"));
   temper::ScoreLabels labels;
   labels.pad_token = temper::padding_token(config.json, data.tokenizer(), config.vocabulary);
+  labels.pad_text = data.tokenizer().token(labels.pad_token);
   const temper::LabelSet& set = data.train().labels;
   if (recipe.is("task", "reward") || set.problem() == temper::Problem::regression) return labels;
   labels.problem = set.problem();

@@ -162,6 +162,7 @@ void RunData::survey(const Recipe& recipe) {
         keep_if_large(training_shapes_, shape);
         tokens_ += shape.tokens;
         rows_seen_ += shape.documents;
+        shared_ += shape.shared;
       }
     }
     steps_ += count;

@@ -17,8 +17,8 @@ class ScratchFolder {
   std::filesystem::path path_;
 
  public:
-  ScratchFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "temper-test-XXXXXX").string();
+  explicit ScratchFolder(const std::filesystem::path& under = std::filesystem::temp_directory_path()) {
+    std::string name = (under / "temper-test-XXXXXX").string();
     if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
     path_ = name;
   }

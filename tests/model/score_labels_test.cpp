@@ -97,6 +97,10 @@ TEST_CASE("score labels: a classifier is saved and loads again, whole and as an 
   CHECK_THROWS_WITH_AS(load_peft(loaded, adapter.path(), ScoreLabels{.names = {"a", "b", "c"}}),
                        doctest::Contains("label 0"), Error);
 
+  auto started = open_decoder<Cpu<float>>(base, read_peft_config(base / "adapter"), {.scores = 3});
+  load_peft(started, base / "adapter", animals);  // of a language model: the head is new
+  for (const float score : scores(started)) CHECK(score == 0);
+
   merge_adapter(base, adapter.path(), merged.path());
   auto one = open_decoder<Cpu<float>>(merged.path(), Full{}, {.scores = 3});
   CHECK(relative_error<float>(scores(one), scores(lora)) < 1e-5);

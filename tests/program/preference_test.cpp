@@ -53,6 +53,12 @@ TEST_CASE("preference: a run starts at ln 2, learns the margin, and its numbers 
   const Json manifest = Json::parse(read_text(run / "run/run.json"));
   CHECK(manifest["plan"]["peak_bytes"] == manifest["measured"]["peak_bytes"]);
 
+  const Finished planned = run_program({"plan", run.write_recipe().string(), "--json"});
+  REQUIRE(planned.code == 0);
+  // The prompt of a pair is the same on both sides, and at least half of these tokens.
+  CHECK(planned.json()["shared_tokens"].get<Index>() * 3 > planned.json()["tokens"].get<Index>());
+  CHECK(planned.json()["shared_tokens"].get<Index>() * 2 < planned.json()["tokens"].get<Index>());
+
   const Finished evaluated = run_program({"eval", (run / "run").string(), "--json"});
   REQUIRE(evaluated.code == 0);
   CHECK(Json::parse(evaluated.lines()[0])["validation/loss"] == evaluation["validation/loss"]);

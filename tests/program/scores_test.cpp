@@ -93,6 +93,14 @@ TEST_CASE("program: a classifier is trained, saved for PEFT, evaluated by class,
   CHECK(report.contains("validation/macro_f1"));
   CHECK(run_program({"eval", task / "run"}).out.find("macro F1") != std::string::npos);
 
+  // An adapter's head and labels are gone on with.
+  const Finished more = run_program({"train", recipe, "--set", "adapter.from=" + (task / "run/adapter").string(),
+                                     "--set", "output=" + (task / "more").string(), "--set", "training.max_steps=1"});
+  REQUIRE_MESSAGE(more.code == 0, more.err);
+  const std::string continued = read_text(task / "more/metrics.jsonl");
+  CHECK(temper::parse_json(continued.substr(0, continued.find('\n')), "metrics.jsonl")["training/loss"] <
+        first["training/loss"]);
+
   const Finished merged =
       run_program({"merge", "--model", task / "model", "--adapter", task / "run/adapter", "--output", task / "merged"});
   REQUIRE_MESSAGE(merged.code == 0, merged.err);
@@ -131,6 +139,7 @@ TEST_CASE("program: a whole classifier is trained for several labels, and a valu
     const temper::SafetensorsFile weights(task / "run/model/model.safetensors");
     CHECK(weights.find("score.weight") != nullptr);
     CHECK(weights.find("lm_head.weight") == nullptr);
+    CHECK(temper::read_json(task / "run/model/tokenizer_config.json")["pad_token"] == "<|im_start|>");
     const Json line = metrics_line(task, 1);
     CHECK(line.contains("training/accuracy") == (problem == "multi_label"));
     const Finished evaluated = run_program({"eval", task / "run", "--json"});

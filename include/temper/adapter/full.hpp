@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Full fine-tuning: every weight of the model is trained itself.
 #pragma once
+#include <type_traits>
+
 #include "temper/adapter/adapter.hpp"
 #include "temper/adapter/base_linear.hpp"
 
@@ -28,5 +30,14 @@ struct Full {
   }
   bool trains(std::string_view) const { return true; }
 };
+
+// There is no weight that a storage could hold.
+template <class Storage>
+Full on(const Storage&, const Full& full) {
+  static_assert(std::is_same_v<Storage, Dense>,
+                "temper: full fine-tuning trains every weight, and what is trained is not quantized; use Lora, Dora or "
+                "PromptTuning on this storage, or Full on Dense; see docs/support.md");
+  return full;
+}
 
 }  // namespace temper

@@ -231,7 +231,8 @@ void save_peft(Decoder<B, A>& model, const std::string& base, const std::filesys
   write_safetensors(folder / "adapter_model.safetensors", tensors);
 }
 
-// Sets every trained parameter from tensors of a file; 'name_in_file' says what a parameter is called there.
+// Sets every trained parameter from tensors of a file; 'name_in_file' says what a parameter is called there, and
+// nothing of one that keeps its value.
 template <class M, class Name>
 void load_parameters(M& model, const SafetensorsFile& file, const std::string& shown, Name&& name_in_file) {
   using B = typename M::Backend;
@@ -241,6 +242,7 @@ void load_parameters(M& model, const SafetensorsFile& file, const std::string& s
   std::vector<typename B::Activation> values;
   model.visit([&](auto& p) {
     const std::string name = name_in_file(p.name);
+    if (name.empty()) return;
     const TensorInfo* tensor = file.find(name);
     if (!tensor) {
       missing += (missing.empty() ? "" : ", ") + name;
@@ -270,8 +272,13 @@ void load_peft(Decoder<B, A>& model, const std::filesystem::path& folder,
   if (labels && std::filesystem::exists(config)) require_labels(read_json(config), config.string(), *labels);
   const std::filesystem::path path = folder / "adapter_model.safetensors";
   const SafetensorsFile file(path);
-  load_parameters(model, file, path.string(),
-                  [&](const std::string& name) { return peft_name(model.adapter(), name); });
+  // An adapter of a language model has no score head: a new one stays as it is.
+  const Json settings = read_json(peft_config_path(folder));
+  const bool scores =
+      find_string(settings, "task_type", JsonSource{peft_config_path(folder).string()}).value_or("") == "SEQ_CLS";
+  load_parameters(model, file, path.string(), [&](const std::string& name) {
+    return name == "score.weight" && !scores ? "" : peft_name(model.adapter(), name);
+  });
 }
 
 }  // namespace temper

@@ -109,6 +109,16 @@ inline void copy_companions(const std::filesystem::path& from, const std::filesy
       std::filesystem::copy_file(from / name, to / name, std::filesystem::copy_options::overwrite_existing);
 }
 
+// A tokenizer that pads with another token than the model knows would have the padding classified.
+inline void set_padding(const std::filesystem::path& folder, const std::string& token) {
+  const std::filesystem::path path = folder / "tokenizer_config.json";
+  if (token.empty() || !std::filesystem::exists(path)) return;
+  Json config = read_json(path);
+  if (!config.is_object() || (config.contains("pad_token") && config["pad_token"] == token)) return;
+  config["pad_token"] = token;
+  write_file_atomically(path, config.dump(2) + "\n");
+}
+
 // A score head is nothing without its labels.
 template <class B, class A>
 void require_outputs(const Decoder<B, A>& model, Index labels) {
@@ -134,6 +144,7 @@ void save_model(Decoder<B, A>& model, const std::filesystem::path& base, const s
   model.visit([&](const auto& p) { tensors.push_back(tensor_of_view<B>(p.name, p.shape, flat(p.value))); });
   write_weights(folder, tensors);
   copy_companions(base, folder);
+  if (labels) set_padding(folder, labels->pad_text);
 }
 
 }  // namespace temper

@@ -14,6 +14,7 @@ struct ScoreLabels {
   Problem problem = Problem::regression;
   std::vector<std::string> names = {"LABEL_0"};  // one for each output
   TokenId pad_token = 0;  // the last token that is not this one is classified: never null, and never the end of a text
+  std::string pad_text = {};  // that token as the tokenizer writes it, for its own configuration; or nothing
 
   Index outputs() const { return std::ssize(names); }
 };
