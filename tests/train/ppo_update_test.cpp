@@ -85,7 +85,9 @@ void check_run(M model, const std::string& family, const Json& run, Index batch_
 
 TEST_CASE("ppo_step: two steps of PPO, GRPO and leave-one-out are those of torch, with LoRA and the whole model") {
   for (const std::string family : {"llama3", "qwen2"})
-    for (const auto& [name, run] : recorded()["families"][family]["runs"].items()) {
+    for (const auto& item : recorded()["families"][family]["runs"].items()) {
+      const std::string& name = item.key();
+      const Json& run = item.value();
       CAPTURE(family);
       CAPTURE(name);
       for (const Index batch_size : {1, 4}) {
