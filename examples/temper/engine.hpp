@@ -12,6 +12,7 @@
 #include "temper/model/batch.hpp"
 #include "temper/model/score_labels.hpp"
 #include "temper/objective/objective.hpp"
+#include "temper/train/answers.hpp"
 
 namespace temper_cli {
 
@@ -40,6 +41,14 @@ class Engine {
   virtual void update(double rate) = 0;
   virtual temper::Loss evaluate(const temper::HostBatch& batch) = 0;
   virtual std::size_t measured_bytes() const = 0;
+
+  // Reinforcement learning: what the policy as it is answers to a step's prompts, what the recipe's reward model says
+  // about answers, and the updates that scores ask for.
+  virtual std::vector<temper::Answer> answer(std::span<const std::vector<temper::TokenId>> prompts, temper::Step number,
+                                             const std::vector<temper::TokenId>& stop) = 0;
+  virtual std::vector<double> score(std::span<const temper::Answer> answers) = 0;
+  virtual temper::PpoStepMetrics learn(std::span<const temper::Answer> answers, std::span<const double> scores,
+                                       temper::Step number, double rate) = 0;
 
   virtual std::string_view output_name() const = 0;                    // adapter or model
   virtual void save_output(const std::filesystem::path& folder) = 0;   // what other programs load

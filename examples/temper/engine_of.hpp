@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "engine.hpp"
+#include "policy_part.hpp"
 #include "teacher.hpp"
 #include "temper/adapter/full.hpp"
 #include "temper/adapter/peft.hpp"
@@ -79,6 +80,7 @@ inline AnyTask objective_of(const Recipe& recipe) {
          .divergence = recipe.is("objective.divergence", "reverse") ? temper::Divergence::reverse
                        : recipe.is("objective.divergence", "jsd")   ? temper::Divergence::jsd
                                                                     : temper::Divergence::forward}}};
+  if (recipe.is("task", "ppo")) return {temper::CausalLm{}};  // its updates are not this seam's (PolicyPart)
   return {temper::CausalLm{.label_smoothing = recipe.number("objective.label_smoothing"),
                            .z_loss = recipe.number("objective.z_loss")}};
 }
@@ -100,6 +102,7 @@ class EngineOf : public Engine {
     if (recipe.has("threads")) options_.threads = static_cast<int>(recipe.integer("threads"));
     open(recipe.path("model"));
     open_teacher(temper::Execution::planning);
+    if (recipe_.is("task", "ppo")) policy_part_.emplace(recipe_, config_.vocabulary);
   }
 
   const temper::Config& config() const override { return config_; }
@@ -117,6 +120,7 @@ class EngineOf : public Engine {
   }
 
   temper::Plan plan(const Shapes& shapes) override {
+    if (policy_part_) return policy_part_->plan(*planned_, optimizer_, shapes.training.front(), options_);
     temper::Plan plan =
         temper::plan_step(*planned_, objective_, optimizer_, {shapes.training, shapes.evaluating}, options_);
     for (std::size_t h = 0; teacher_ && h < plan.bytes.size(); ++h) plan.bytes[h] += teacher_->bytes()[h];
@@ -127,7 +131,9 @@ class EngineOf : public Engine {
     model_.emplace(config_, adapter_, source_, build_options(temper::Execution::running));
     if (recipe_.has("adapter.from")) load_adapter(recipe_.path("adapter.from"));
     open_teacher(temper::Execution::running);
-    session_.emplace(*model_, optimizer_, plan, options_);
+    policy_.emplace(*model_, policy_part_ ? policy_part_->value_head() : temper::ValueHead::none);
+    session_.emplace(*policy_, optimizer_, plan, options_);
+    if (policy_part_) policy_part_->start(*model_, *session_);
     planned_.reset();
   }
 
@@ -144,9 +150,21 @@ class EngineOf : public Engine {
     return temper::evaluate(*session_, *model_, objective_, batch);
   }
   std::size_t measured_bytes() const override {
-    std::size_t total = session_->allocated_bytes();
+    std::size_t total = session_->allocated_bytes() + (policy_part_ ? policy_part_->measured_bytes() : 0);
     for (std::size_t h = 0; teacher_ && h < teacher_->bytes().size(); ++h) total += teacher_->bytes()[h];
     return total;
+  }
+
+  std::vector<temper::Answer> answer(std::span<const std::vector<temper::TokenId>> prompts, temper::Step number,
+                                     const std::vector<temper::TokenId>& stop) override {
+    return policy_part_->answer(prompts, number, stop);
+  }
+  std::vector<double> score(std::span<const temper::Answer> answers) override {
+    return policy_part_->score(*session_, answers);
+  }
+  temper::PpoStepMetrics learn(std::span<const temper::Answer> answers, std::span<const double> scores,
+                               temper::Step number, double rate) override {
+    return policy_part_->learn(*session_, *policy_, optimizer_, answers, scores, number, rate);
   }
 
   std::string_view output_name() const override { return std::is_same_v<A, temper::Full> ? "model" : "adapter"; }
@@ -161,8 +179,8 @@ class EngineOf : public Engine {
   void load_adapter(const std::filesystem::path& folder) override {
     if constexpr (!std::is_same_v<A, temper::Full>) temper::load_peft(*model_, folder, labels_);
   }
-  void save_state(const std::filesystem::path& folder) override { temper::save_state(*session_, *model_, folder); }
-  void load_state(const std::filesystem::path& folder) override { temper::load_state(*session_, *model_, folder); }
+  void save_state(const std::filesystem::path& folder) override { temper::save_state(*session_, *policy_, folder); }
+  void load_state(const std::filesystem::path& folder) override { temper::load_state(*session_, *policy_, folder); }
 
  private:
   // A reference is the model as it began, whatever of it is trained.
@@ -171,7 +189,8 @@ class EngineOf : public Engine {
         .seed = options_.seed,
         .execution = execution,
         .recompute = recipe_.is("training.recompute", "blocks") ? temper::Recompute::blocks : temper::Recompute::none,
-        .base = temper::reads_reference(objective_) ? temper::Base::kept : temper::Base::replaced,
+        .base = temper::reads_reference(objective_) || recipe_.is("task", "ppo") ? temper::Base::kept
+                                                                                 : temper::Base::replaced,
         .scores = labels_ ? labels_->outputs() : 0};
   }
   void open_teacher(temper::Execution execution) {
@@ -214,7 +233,9 @@ class EngineOf : public Engine {
   std::shared_ptr<const temper::FolderWeights> source_;
   std::unique_ptr<RunTeacher> teacher_;
   std::optional<Model> planned_, model_;
+  std::optional<temper::Policy<Model>> policy_;  // all that is trained: the model, and a value head where there is one
   std::optional<temper::Session<B, AnyRule>> session_;
+  std::optional<PolicyPart<Model, AnyRule>> policy_part_;
   Index trained_ = 0;
 };
 

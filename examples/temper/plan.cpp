@@ -17,7 +17,9 @@ double seconds_of_step(const Prepared& prepared) {
   for (const temper::BatchShape& shape : prepared.data->training_shapes()) largest = std::max(largest, shape.tokens);
   const double tokens = static_cast<double>(prepared.data->tokens()) / static_cast<double>(prepared.data->steps());
   const int threads = prepared.recipe.has("threads") ? static_cast<int>(prepared.recipe.integer("threads")) : 0;
-  const double flops = prepared.plan.cost().flops * tokens / static_cast<double>(largest);
+  double flops = prepared.plan.cost().flops * tokens / static_cast<double>(largest);
+  // Answers are read twice (a third of the work each), drawn token by token, and gone over again and again.
+  if (prepared.recipe.is("task", "ppo")) flops *= 1 + static_cast<double>(prepared.recipe.integer("objective.epochs"));
   return flops / (0.6 * measured_flops_per_second(threads));
 }
 

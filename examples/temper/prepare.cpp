@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reward_model.hpp"
 #include "storage_settings.hpp"
 #include "teacher.hpp"
 #include "temper/data/pad_token.hpp"
@@ -29,6 +30,17 @@ Labels labels_of(const Recipe& recipe, const RunData& data) {
   return labels;
 }
 
+// What could end a run of reinforcement learning at its first reward.
+void check_rewards(const Recipe& recipe, const RunData& data) {
+  if (recipe.has("reward_model")) require_tokens_of_policy(data.tokenizer(), recipe.path("reward_model"));
+  if (!recipe.is("objective.reward_rule", "exact_match")) return;
+  for (const temper::PromptRow& prompt : data.train().prompts)
+    temper::require(!prompt.expected.empty(), temper::Fault::data, "reward.nothing_expected",
+                    "{}: the row does not say which answer is right; expected a field 'completion' with rule "
+                    "exact_match",
+                    data.train().place(prompt));
+}
+
 }  // namespace
 
 Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& reporter) {
@@ -49,6 +61,7 @@ Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& r
       temper::shown_path(recipe.path("model")), data->tokenizer().vocabulary() - 1, engine->config().vocabulary);
   if (recipe.is("task", "distillation"))
     require_same_tokens(data->tokenizer(), temper::Tokenizer::open(recipe.path("teacher")), recipe.path("teacher"));
+  if (recipe.is("task", "ppo")) check_rewards(recipe, *data);
   temper::Plan plan = engine->plan({data->training_shapes(), data->validation_shapes()});
   return {std::move(recipe), date, std::move(data), std::move(labels), std::move(engine), std::move(plan)};
 }

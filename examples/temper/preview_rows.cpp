@@ -44,6 +44,11 @@ Json PreviewRows::json(Index row) const {
     line["row"] = classified.number;
     line.update(sequence(classified.tokens, Labels(classified.tokens.size(), 0)));
     line["label"] = rows_.labels.shown(classified.classes, classified.value);
+  } else if (!rows_.prompts.empty()) {
+    const temper::PromptRow& prompt = rows_.prompts[at];
+    line["row"] = prompt.number;
+    line.update(sequence(prompt.tokens, Labels(prompt.tokens.size(), 0)));
+    if (!prompt.expected.empty()) line["expected"] = prompt.expected;
   } else {
     line["row"] = rows_.rows[at].number;
     line.update(sequence(rows_.rows[at].tokens, rows_.rows[at].labels));
@@ -95,6 +100,12 @@ std::string PreviewRows::text(Index row, const Screen& screen) const {
     return title(classified,
                  fmt::format("{} tokens, label {}", classified.tokens.size(), temper::printable(label, 200)), screen) +
            labelled_text(classified.tokens, Labels(classified.tokens.size(), 0), screen);
+  }
+  if (!rows_.prompts.empty()) {
+    const temper::PromptRow& prompt = rows_.prompts[at];
+    const std::string expected = prompt.expected.empty() ? "" : ", expected " + temper::printable(prompt.expected, 200);
+    return title(prompt, fmt::format("a prompt of {} tokens{}", prompt.tokens.size(), expected), screen) +
+           labelled_text(prompt.tokens, Labels(prompt.tokens.size(), 0), screen);
   }
   return title(rows_.rows[at], counts(rows_.rows[at]), screen) +
          labelled_text(rows_.rows[at].tokens, rows_.rows[at].labels, screen);

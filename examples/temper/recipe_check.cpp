@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "recipe.hpp"
+#include "reward_source.hpp"
 #include "suggestion.hpp"
 
 namespace temper_cli {
@@ -19,6 +20,7 @@ class Checks {
     check_evaluation();
     check_quantization();
     check_training();
+    if (recipe_.is("task", "ppo")) check_policy();
     check_columns();
     check_paths();
   }
@@ -64,6 +66,37 @@ class Checks {
       complain("teacher", "is missing; expected the path of the teacher's folder");
   }
 
+  void check_policy() {
+    int rewards = 0;
+    for (const KeyPath key : {KeyPath("reward_model"), KeyPath("objective.reward_command"),
+                              KeyPath("objective.reward_rule"), KeyPath("objective.rollouts")})
+      if (recipe_.has(key) && ++rewards == 2)
+        complain(key,
+                 "is one reward too many; expected one of reward_model, objective.reward_command, "
+                 "objective.reward_rule and objective.rollouts");
+    if (rewards == 0)
+      complain("reward_model",
+               "is missing; expected a reward: reward_model, objective.reward_command, "
+               "objective.reward_rule or objective.rollouts");
+    if (!recipe_.is("objective.advantage", "gae") && recipe_.integer("objective.group_size") < 2)
+      complain("objective.group_size", "is 1, but answers are compared with each other; expected 2 or more");
+    if (recipe_.number("adapter.dropout") > 0)
+      complain("adapter.dropout",
+               "would make the policy differ from itself, with whose probabilities it is compared; "
+               "expected 0 with task ppo");
+    if (recipe_.has("data.validation"))
+      complain("data.validation", "cannot be evaluated: answers have rewards and no loss; expected null with task ppo");
+    if (!recipe_.is("data.format", "auto") && !recipe_.is("data.format", "instruction"))
+      complain("data.format", "has no meaning with task ppo, whose rows have a prompt; expected auto");
+    if (!recipe_.has("objective.reward_rule")) return;
+    try {
+      open_reward_rule(recipe_.text("objective.reward_rule"));
+    } catch (const temper::Error& error) {
+      const std::string_view sentence = error.what();
+      complain("objective.reward_rule", std::string(sentence.substr(sentence.find(": ", sizeof("temper: ")) + 2)));
+    }
+  }
+
   void check_columns() {
     const std::vector<std::string_view> fields = {
         "text",     "input",  "prompt",    "completion",    "response",        "output",     "instruction",
@@ -82,6 +115,8 @@ class Checks {
     for (const KeyPath key : {KeyPath("model"), KeyPath("teacher"), KeyPath("reward_model"), KeyPath("adapter.from"),
                               KeyPath("data.train")})
       for (const std::string& path : recipe_.texts(key)) check_there(key, path);
+    if (recipe_.is("task", "ppo") && recipe_.has("objective.rollouts"))
+      check_there("objective.rollouts", recipe_.text("objective.rollouts"));
     if (!recipe_.value("data.validation").is_number())
       for (const std::string& path : recipe_.texts("data.validation")) check_there("data.validation", path);
     if (recipe_.has("data.chat_template")) {

@@ -50,7 +50,7 @@ struct Key {
 inline constexpr std::string_view sft = "sft pretrain", pairs = "dpo", roll = "ppo";
 
 inline constexpr std::array keys = {
-    Key{"task", Kind::word, required, any_value, "sft pretrain dpo reward classification distillation", "ppo", "",
+    Key{"task", Kind::word, required, any_value, "sft pretrain dpo reward ppo classification distillation", "", "",
         "what is optimised; sft takes text rows too"},
     Key{"model", Kind::path, required, any_value, "", "", "", "the Hugging Face folder of the model that is trained"},
     Key{"teacher", Kind::path, "null", any_value, "", "", "", "distillation: the model that is imitated"},

@@ -42,10 +42,11 @@ std::unique_ptr<RewardSource> by_answer(Rule rule) {
 
 std::unique_ptr<RewardSource> exact_match() {
   return by_answer([](const ScoredAnswer& answer) {
-    temper::require(!trimmed(answer.expected).empty(), Fault::data, "reward.nothing_expected",
-                    "the row of prompt '{}' does not say which answer is right; expected a field 'answer' with rule "
-                    "exact_match",
-                    temper::printable(answer.prompt));
+    temper::require(
+        !trimmed(answer.expected).empty(), Fault::data, "reward.nothing_expected",
+        "the row of prompt '{}' does not say which answer is right; expected a field 'completion' with rule "
+        "exact_match",
+        temper::printable(answer.prompt));
     return trimmed(answer.response) == trimmed(answer.expected) ? 1.0 : 0.0;
   });
 }

@@ -15,12 +15,13 @@ namespace {
 namespace fs = std::filesystem;
 
 temper::RowFormat format_of(const Recipe& recipe) {
+  if (recipe.is("task", "ppo")) return temper::RowFormat::prompt;  // which rows of other formats may be too
   for (const auto& [format, name] : temper::row_format_names)
     if (recipe.is("data.format", name)) return format;
   return temper::RowFormat::automatic;
 }
 
-// What the task can train on. PPO needs prompts alone, which any row may have.
+// What the task can train on.
 std::vector<temper::RowFormat> formats_of(const Recipe& recipe) {
   using temper::RowFormat;
   if (recipe.is("task", "dpo") || recipe.is("task", "reward")) return {RowFormat::preference};
@@ -87,7 +88,51 @@ RunData::RunData(const Recipe& recipe, const temper::templates::Date& date, Data
                .packing = settings_.packing,
                .shuffle = settings_.shuffle,
                .seed = recipe.seed()} {
+  if (recipe.is("task", "ppo")) {
+    if (!recipe.is("objective.advantage", "gae")) answers_ = recipe.integer("objective.group_size");
+    if (recipe.has("objective.rollouts")) take_recorded(recipe);
+  }
   survey(recipe);
+  if (recipe.is("task", "ppo")) survey_answers(recipe);
+}
+
+// Recorded answers are the rows, in their order.
+void RunData::take_recorded(const Recipe& recipe) {
+  const fs::path path = recipe.path("objective.rollouts");
+  recorded_ = read_rollouts(path, tokenizer_.vocabulary());
+  const auto each = static_cast<std::size_t>(answers_);
+  temper::require(recorded_.size() % each == 0, temper::Fault::data, "rollouts.groups",
+                  "{}: has {} rows; expected whole groups of {}, the answers to one prompt", temper::shown_path(path),
+                  recorded_.size(), each);
+  temper::Dataset prompts;
+  prompts.format = temper::RowFormat::prompt;
+  prompts.files = {temper::shown_path(path)};
+  for (std::size_t i = 0; i < recorded_.size(); ++i) {
+    const RecordedRollout& first = recorded_[i - i % each];
+    temper::require(recorded_[i].prompt == first.prompt, temper::Fault::data, "rollouts.groups",
+                    "{}: row {} has another prompt than row {}; expected groups of {}, the answers to one prompt",
+                    temper::shown_path(path), i + 1, i - i % each + 1, each);
+    const auto number = static_cast<Index>(i) + 1;
+    if (i % each == 0) prompts.prompts.push_back({first.prompt, "", number, 0, number});
+  }
+  rows_.train = std::move(prompts);
+  batches_.shuffle = temper::Shuffle::off;
+}
+
+// A bound on every micro-batch of answers, whichever of a step's stand together in one; and on the run's tokens.
+void RunData::survey_answers(const Recipe& recipe) {
+  Index longest = 0, response = recorded_.empty() ? recipe.integer("objective.max_new_tokens") : 0;
+  for (const RecordedRollout& one : recorded_) {
+    response = std::max(response, std::ssize(one.response));
+    longest = std::max(longest, std::ssize(one.prompt) + std::ssize(one.response));
+  }
+  for (const temper::PromptRow& prompt : rows_.train.prompts)
+    if (recorded_.empty()) longest = std::max(longest, std::ssize(prompt.tokens) + response);
+  Index most = 0;
+  for (const temper::BatchShape& shape : training_shapes_) most = std::max(most, shape.documents);
+  most = std::min(batches_.batch_size, most * batches_.gradient_accumulation * answers_);
+  training_shapes_ = {{.tokens = most * longest, .documents = most, .supervised = most * response, .longest = longest}};
+  tokens_ = (tokens_ + rows_seen_ * response) * answers_;
 }
 
 temper::DatasetPair RunData::load(DataChecks checks) {
@@ -116,6 +161,7 @@ void RunData::survey(const Recipe& recipe) {
       for (const temper::BatchShape& shape : epoch->shapes(s)) {
         keep_if_large(training_shapes_, shape);
         tokens_ += shape.tokens;
+        rows_seen_ += shape.documents;
         shared_ += shape.shared;
       }
     }
@@ -171,12 +217,17 @@ void RunData::report(Reporter& reporter) const {
                   rows_.validation.size() == 0 ? "" : fmt::format(", {} for validation", rows_.validation.size()),
                   automatic ? fmt::format(", format {}", temper::name_of(rows_.train.format)) : ""));
   for (const temper::Dataset* dataset : {&rows_.train, &rows_.validation}) {
-    if (dataset->truncated > 0)
+    const bool prompts = dataset->format == temper::RowFormat::prompt;
+    if (dataset->truncated > 0 && prompts)
+      reporter.warn(fmt::format("{} {} longer than max_length {}", dataset->truncated,
+                                dataset->truncated == 1 ? "prompt is" : "prompts are", settings_.max_length));
+    else if (dataset->truncated > 0)
       reporter.warn(fmt::format("{} {} {} longer than max_length {} and cut", dataset->truncated,
                                 dataset == &rows_.train ? "training" : "validation",
                                 dataset->truncated == 1 ? "row was" : "rows were", settings_.max_length));
     for (const std::string& place : dataset->dropped)
-      reporter.warn(fmt::format("{}: dropped: nothing of this row is learned", place));
+      reporter.warn(fmt::format("{}: dropped: {}", place,
+                                prompts ? "this prompt cannot be answered" : "nothing of this row is learned"));
   }
   if (rows_.overlap.rows > 0) {
     std::string places;

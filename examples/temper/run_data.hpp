@@ -7,6 +7,7 @@
 
 #include "calendar.hpp"
 #include "recipe.hpp"
+#include "rollout_file.hpp"
 #include "temper/data/batch_plan.hpp"
 #include "temper/data/report/data_report.hpp"
 #include "temper/data/tokenizer.hpp"
@@ -38,6 +39,11 @@ class RunData {
   const std::vector<temper::BatchShape>& training_shapes() const { return training_shapes_; }
   std::vector<temper::BatchShape> validation_shapes() const;
 
+  // Of reinforcement learning: how many answers each prompt gets, and recorded ones, which stand for those of the rows:
+  // a prompt's together, in the order of the rows.
+  Index answers_of_prompt() const { return answers_; }
+  const std::vector<RecordedRollout>& recorded() const { return recorded_; }
+
   // The micro-batches of step 'number', counted from 0 over all epochs.
   std::vector<temper::MicroBatch> step(Index number);
   temper::EpochPlan validation_plan() const;
@@ -48,13 +54,17 @@ class RunData {
  private:
   temper::DatasetPair load(DataChecks checks);
   void survey(const Recipe& recipe);
+  void take_recorded(const Recipe& recipe);
+  void survey_answers(const Recipe& recipe);
 
   temper::Tokenizer tokenizer_;
   temper::DataSettings settings_;
   std::vector<temper::Finding> findings_;
   temper::DatasetPair rows_;
   temper::BatchSettings batches_;
-  Index steps_ = 0, tokens_ = 0, shared_ = 0;
+  Index steps_ = 0, tokens_ = 0, shared_ = 0, rows_seen_ = 0;
+  std::vector<RecordedRollout> recorded_;
+  Index answers_ = 1;
   std::vector<Index> first_steps_;  // of each epoch
   std::vector<temper::BatchShape> training_shapes_;
   std::optional<temper::EpochPlan> epoch_;

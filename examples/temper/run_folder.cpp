@@ -120,6 +120,9 @@ Json hash_inputs(const Recipe& recipe) {
   Json hashes = Json::object();
   hash_folder(hashes, "model", recipe.path("model"));
   if (recipe.has("teacher")) hash_folder(hashes, "teacher", recipe.path("teacher"));
+  if (recipe.has("reward_model")) hash_folder(hashes, "reward_model", recipe.path("reward_model"));
+  if (recipe.is("task", "ppo") && recipe.has("objective.rollouts"))
+    hash_files(hashes, "objective.rollouts", {recipe.text("objective.rollouts")});
   if (recipe.has("adapter.from")) hash_folder(hashes, "adapter.from", recipe.path("adapter.from"));
   hash_files(hashes, "data.train", recipe.texts("data.train"));
   if (!recipe.value("data.validation").is_number())

@@ -45,24 +45,28 @@ std::unique_ptr<RunTeacher> open_teacher(const std::filesystem::path& folder, te
   return std::make_unique<FrozenTeacher>(folder, vocabulary, execution);
 }
 
-void require_same_tokens(const temper::Tokenizer& student, const temper::Tokenizer& teacher,
-                         const std::filesystem::path& folder) {
+std::string differing_tokens(const temper::Tokenizer& ours, const temper::Tokenizer& theirs) {
   constexpr int most_shown = 3;
   std::string differing;
   int count = 0;
-  for (temper::Index id = 0; id < std::max(student.vocabulary(), teacher.vocabulary()); ++id) {
-    const std::string_view ours = student.token(static_cast<temper::TokenId>(id)),
-                           theirs = teacher.token(static_cast<temper::TokenId>(id));
-    if (ours == theirs) continue;
+  for (temper::Index id = 0; id < std::max(ours.vocabulary(), theirs.vocabulary()); ++id) {
+    const std::string_view one = ours.token(static_cast<temper::TokenId>(id)),
+                           other = theirs.token(static_cast<temper::TokenId>(id));
+    if (one == other) continue;
     if (count++ < most_shown)
-      differing += fmt::format("{}id {} is {} and {}", differing.empty() ? "" : ", ", id, shown_token(ours),
-                               shown_token(theirs));
+      differing +=
+          fmt::format("{}id {} is {} and {}", differing.empty() ? "" : ", ", id, shown_token(one), shown_token(other));
   }
-  temper::require(
-      count == 0, temper::Fault::data, "distillation.tokenizer",
-      "{}: the teacher has another tokenizer than the model: {} ids differ: {}; expected the same token for "
-      "every id; choose a teacher of the model's own family",
-      temper::shown_path(folder), count, differing);
+  return count == 0 ? "" : fmt::format("{} ids differ: {}", count, differing);
+}
+
+void require_same_tokens(const temper::Tokenizer& student, const temper::Tokenizer& teacher,
+                         const std::filesystem::path& folder) {
+  const std::string differing = differing_tokens(student, teacher);
+  temper::require(differing.empty(), temper::Fault::data, "distillation.tokenizer",
+                  "{}: the teacher has another tokenizer than the model: {}; expected the same token for every id; "
+                  "choose a teacher of the model's own family",
+                  temper::shown_path(folder), differing);
 }
 
 }  // namespace temper_cli

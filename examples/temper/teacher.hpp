@@ -26,6 +26,9 @@ class RunTeacher {
 std::unique_ptr<RunTeacher> open_teacher(const std::filesystem::path& folder, temper::Index vocabulary,
                                          temper::Execution execution);
 
+// '3 ids differ: id 7 is 'a' and 'b', ...', the policy's or student's first; empty where they are the same.
+std::string differing_tokens(const temper::Tokenizer& ours, const temper::Tokenizer& theirs);
+
 // Two tokenizers with the same token for every id, or bad data that names the first ids that differ.
 void require_same_tokens(const temper::Tokenizer& student, const temper::Tokenizer& teacher,
                          const std::filesystem::path& folder);

@@ -21,6 +21,7 @@ TrainingLoop::TrainingLoop(Prepared& prepared, RunFolder& run, Reporter& reporte
       echo_(echo),
       checkpoints_(run.path(), prepared.recipe.text("checkpoint.keep")),
       rate_(schedule_of(prepared.recipe, prepared.data->steps())),
+      step_(prepared.recipe.is("task", "ppo") ? open_policy_step(prepared) : open_supervised_step(prepared)),
       recipe_hash_(std::move(recipe_hash)),
       inputs_(std::move(inputs)) {}
 
@@ -65,59 +66,44 @@ ExitCode TrainingLoop::steps() {
 }
 
 void TrainingLoop::step(Index number) {
-  const std::vector<temper::MicroBatch> batches = prepared_.data->step(number);
-  Index tokens = 0, supervised = 0, samples = 0, counted = 0;
-  for (const temper::MicroBatch& batch : batches) {
-    tokens += std::ssize(batch.tokens);
-    supervised += batch.supervised_tokens();
-    samples += std::ssize(batch.rows);
-    counted += prepared_.engine->counted(batch.host());
-  }
-  Engine& engine = *prepared_.engine;
   const double rate = rate_(number);
-  temper::Loss loss;
-  double norm = std::nan("");
+  StepOutcome outcome;
   const auto line = [&] {
     Json written{{"step", number + 1},
-                 {"training/loss", temper::number_to_json(loss.mean())},
+                 {"training/loss", temper::number_to_json(outcome.loss)},
                  {"training/learning_rate", rate},
-                 {"training/grad_norm", temper::number_to_json(norm)},
-                 {"training/tokens", tokens},
-                 {"training/supervised_tokens", supervised},
-                 {"training/samples", samples}};
-    add_metrics(written, "training", loss);
+                 {"training/grad_norm", temper::number_to_json(outcome.grad_norm)},
+                 {"training/tokens", outcome.tokens},
+                 {"training/supervised_tokens", outcome.supervised},
+                 {"training/samples", outcome.samples}};
+    written.update(outcome.metrics);
     return written;
   };
   try {
-    engine.begin_step(number, static_cast<double>(counted));
-    for (const temper::MicroBatch& batch : batches) loss += engine.forward_backward(batch.host());
-    const bool clips = prepared_.recipe.has("training.max_grad_norm");
-    norm = engine.clip_gradients(clips ? prepared_.recipe.number("training.max_grad_norm") : 0);
-    engine.update(rate);
+    step_->run(number, rate, outcome);
   } catch (const temper::Error& error) {
     if (error.fault() != temper::Fault::numeric) throw;
-    if (loss.count < static_cast<double>(counted)) loss.sum = std::nan("");  // a micro-batch had none
     Json failed = line();
     failed["time"] = seconds();
     metrics_->write(failed);
     throw;
   }
   Json written = line();
-  const std::optional<double> leap = loss_leap(progress_.recent_losses, loss.mean());
+  const std::optional<double> leap = loss_leap(progress_.recent_losses, outcome.loss);
   if (leap) written["training/loss_spike"] = *leap;
   written["time"] = seconds();
   metrics_->write(written);
   if (leap)
     reporter_.warn(fmt::format("step {}: the loss leapt to {:.4f}, {:.1f} times the mean of the steps before",
-                               number + 1, loss.mean(), *leap));
+                               number + 1, outcome.loss, *leap));
 
   constexpr std::size_t remembered = 16;
-  progress_.recent_losses.push_back(loss.mean());
+  progress_.recent_losses.push_back(outcome.loss);
   if (progress_.recent_losses.size() > remembered) progress_.recent_losses.erase(progress_.recent_losses.begin());
   progress_.step = number + 1;
-  progress_.tokens += tokens;
-  progress_.supervised += supervised;
-  last_loss_ = loss.mean();
+  progress_.tokens += outcome.tokens;
+  progress_.supervised += outcome.supervised;
+  last_loss_ = outcome.loss;
   show_progress();
 }
 

@@ -11,6 +11,7 @@
 #include "exit_code.hpp"
 #include "run_data.hpp"
 #include "run_folder.hpp"
+#include "task_step.hpp"
 
 namespace temper_cli {
 
@@ -74,6 +75,7 @@ class TrainingLoop {
   std::optional<MetricsFile> metrics_;
   Checkpoints checkpoints_;
   std::function<double(temper::Step)> rate_;
+  std::unique_ptr<TaskStep> step_;
   std::string recipe_hash_;
   Json inputs_;
   Progress progress_;

@@ -274,6 +274,34 @@ TEST_CASE("dataset reader: classifications keep their tokens without an end, and
   CHECK(load_rows(settings, row_tokenizer()).train.classifications.at(0).value == 10);
 }
 
+TEST_CASE("dataset reader: prompts end where the answer begins, and those that are too long are dropped") {
+  const RowFiles files;
+  DataSettings settings = settings_for(files.write(
+      "a.jsonl",
+      "{\"prompt\": \"hello\", \"completion\": \"world\"}\n"
+      "{\"prompt\": [{\"role\": \"user\", \"content\": \"hello\"}],"
+      " \"completion\": [{\"role\": \"assistant\", \"content\": \"w\"}]}\n"
+      "{\"prompt\": \"so\", \"system\": \"be\"}\n{\"prompt\": \"a much longer one than the others are\"}\n"));
+  settings.format = RowFormat::prompt;
+  settings.chat_template =
+      "{% for m in messages %}[{{ m.role[0] }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[a]{% endif %}";
+  settings.max_length = 20;
+  const Dataset train = load_rows(settings, row_tokenizer()).train;
+  CHECK(train.format == RowFormat::prompt);
+  REQUIRE(train.prompts.size() == 3);
+  CHECK(text_of(train.prompts[0].tokens) == "[u]hello[a]");
+  CHECK(train.prompts[0].expected == "world");
+  CHECK(train.prompts[1].tokens == train.prompts[0].tokens);
+  CHECK(train.prompts[1].expected == "w");
+  CHECK(text_of(train.prompts[2].tokens) == "[s]be[u]so[a]");
+  CHECK(train.prompts[2].expected.empty());
+  REQUIRE(train.dropped.size() == 1);
+  CHECK(train.dropped[0].ends_with("a.jsonl:4"));
+  settings.template_use = TemplateUse::off;
+  settings.max_length = 100;
+  CHECK(text_of(load_rows(settings, row_tokenizer()).train.prompts.at(2).tokens) == "beso");
+}
+
 TEST_CASE("dataset reader: rows that the caller cannot train on are refused before they are read") {
   const RowFiles files;
   DataSettings settings = settings_for(files.write("a.jsonl", "{\"text\": \"a\", \"label\": 1}\n{\"x\": 1}"));

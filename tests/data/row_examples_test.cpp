@@ -39,6 +39,10 @@ constexpr std::string_view examples = R"(
 {"text": "The room was clean and quiet.", "label": "positive"}
 {"text": "The food was cold.", "label": "negative"}
 // [/classification-row]
+// [prompt-row]
+{"prompt": "How many legs has a spider?", "completion": "8"}
+{"prompt": [{"role": "user", "content": "Write a line about rain."}]}
+// [/prompt-row]
 // [csv-rows]
 prompt,completion
 "Say ""yes"".",yes
@@ -94,6 +98,18 @@ TEST_CASE("row examples: a preference and classifications") {
   CHECK(labels.format == RowFormat::classification);
   CHECK(labels.labels.names() == std::vector<std::string>{"negative", "positive"});
   CHECK(labels.classifications.at(0).classes == std::vector<Index>{1});
+}
+
+TEST_CASE("row examples: prompts end where the answer begins") {
+  const testing::RowFiles files;
+  DataSettings settings = testing::settings_for(files.write("a.jsonl", example("prompt-row")));
+  settings.format = RowFormat::prompt;
+  const Dataset prompts = load_rows(settings, testing::row_tokenizer()).train;
+  REQUIRE(prompts.prompts.size() == 2);
+  CHECK(prompts.prompts[0].expected == "8");
+  CHECK(prompts.prompts[1].expected.empty());
+  for (const PromptRow& prompt : prompts.prompts)
+    CHECK(testing::row_tokenizer().decode(prompt.tokens, SpecialTokens::added).ends_with("### Assistant:\n"));
 }
 
 }  // namespace temper::row_examples_test

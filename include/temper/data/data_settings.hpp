@@ -12,7 +12,7 @@
 
 namespace temper {
 
-enum class RowFormat { automatic, text, instruction, alpaca, chat, sharegpt, preference, classification };
+enum class RowFormat { automatic, text, instruction, alpaca, chat, sharegpt, preference, classification, prompt };
 enum class Packing { off, on };
 enum class Shuffle { off, on };
 enum class TemplateUse { on, off };  // off: prompt and completion are concatenated as they are
@@ -46,7 +46,8 @@ inline constexpr std::pair<RowFormat, std::string_view> row_format_names[] = {
     {RowFormat::chat, "chat"},
     {RowFormat::sharegpt, "sharegpt"},
     {RowFormat::preference, "preference"},
-    {RowFormat::classification, "classification"}};
+    {RowFormat::classification, "classification"},
+    {RowFormat::prompt, "prompt"}};
 
 inline std::string_view name_of(RowFormat format) {
   for (const auto& [value, name] : row_format_names)

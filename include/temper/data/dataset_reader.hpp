@@ -87,7 +87,7 @@ class DatasetReader {
     std::vector<SampleTokens> samples = read_files(settings_.validation, no_limit);
     const std::vector<std::string> files = shown_paths(settings_.validation);
     const auto is_special = [](RowFormat format) {
-      return format == RowFormat::preference || format == RowFormat::classification;
+      return format == RowFormat::preference || format == RowFormat::classification || format == RowFormat::prompt;
     };
     require(format_ == trained || (!is_special(format_) && !is_special(trained)), Fault::data, "rows.formats_differ",
             "{}: has {} rows but {} has {} rows; expected the same to validate on", files[0], name_of(format_),
@@ -252,6 +252,9 @@ class DatasetReader {
         const LabelValue& label = sample.more->label;
         dataset.classifications.push_back({std::move(first.tokens), dataset.labels.classes(label), label.number,
                                            sample.number, sample.file, sample.line, truncated});
+      } else if (format_ == RowFormat::prompt) {
+        dataset.prompts.push_back({std::move(first.tokens), std::move(sample.more->expected), sample.number,
+                                   sample.file, sample.line, false});
       } else {
         dataset.rows.push_back(
             {std::move(first.tokens), std::move(first.labels), sample.number, sample.file, sample.line, truncated});

@@ -101,6 +101,9 @@ class RowReader {
       case RowFormat::preference:
         read_preference(result, record);
         return result;
+      case RowFormat::prompt:
+        read_prompt(result, record);
+        return result;
       case RowFormat::automatic:
         fail(Fault::usage, "rows.format", "{}: 'auto' is no format of a row; expected what format_of said",
              place(record.line));
@@ -255,23 +258,9 @@ class RowReader {
               place(record.line));
       prompt.insert(prompt.end(), chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(shared));
     } else {
-      prompt = fields_.text_or_list(record, "prompt");
-      if (prompt.is_string()) {
-        const std::string text = prompt.get<std::string>();
-        prompt = Json::array();
-        add(prompt, "user", text);
-      }
-      require(prompt.is_array() && !prompt.empty(), Fault::data, "rows.field",
-              "{}: field 'prompt' is {}; expected a string or a list of messages", place(record.line),
-              prompt.is_array() ? std::string("empty") : RowFields::shown(prompt));
-      prompt = messages_of(record, "prompt", std::move(prompt));
+      prompt = prompt_of(record);
     }
-    if (fields_.given(record, "system") && !has_system(prompt)) {
-      Json first = Json::array();
-      add_system(first, record);
-      prompt.insert(prompt.begin(), first[0]);
-    }
-    add_system_prompt(prompt);
+    add_systems(prompt, record);
     read_tools(sample, record);
     sample.first_answer = prompt.size();
     sample.rejected = prompt;
@@ -279,6 +268,43 @@ class RowReader {
     const auto from = static_cast<std::ptrdiff_t>(shared);
     sample.messages.insert(sample.messages.end(), chosen.begin() + from, chosen.end());
     sample.rejected.insert(sample.rejected.end(), rejected.begin() + from, rejected.end());
+  }
+
+  // A string is one user turn.
+  Json prompt_of(const Record& record) const {
+    Json prompt = fields_.text_or_list(record, "prompt");
+    if (prompt.is_string()) {
+      const std::string text = prompt.get<std::string>();
+      prompt = Json::array();
+      add(prompt, "user", text);
+    }
+    require(prompt.is_array() && !prompt.empty(), Fault::data, "rows.field",
+            "{}: field 'prompt' is {}; expected a string or a list of messages", place(record.line),
+            prompt.is_array() ? std::string("empty") : RowFields::shown(prompt));
+    return messages_of(record, "prompt", std::move(prompt));
+  }
+  void add_systems(Json& prompt, const Record& record) const {
+    if (fields_.given(record, "system") && !has_system(prompt)) {
+      Json first = Json::array();
+      add_system(first, record);
+      prompt.insert(prompt.begin(), first[0]);
+    }
+    add_system_prompt(prompt);
+  }
+
+  // What is to be answered, and the right answer where the row has one: a text, or messages of which the last is it.
+  void read_prompt(Sample& sample, const Record& record) const {
+    sample.messages = prompt_of(record);
+    add_systems(sample.messages, record);
+    read_tools(sample, record);
+    const std::string_view field = completion_field(record);
+    if (!fields_.given(record, field)) return;
+    const Json answer = completion_of(record, field);
+    const Json content = answer.back().value("content", Json());
+    require(content.is_string(), Fault::data, "rows.field",
+            "{}: field '{}' ends with a message whose content is {}; expected a string", place(record.line), field,
+            RowFields::shown(content));
+    sample.expected = content.get<std::string>();
   }
 
   Json completion_of(const Record& record, std::string_view field) const {

@@ -18,6 +18,7 @@ struct SampleTokens {
   struct More {
     TokenRow rejected;
     LabelValue label;
+    std::string expected;  // the right answer to a prompt
   };
   TokenRow first;
   std::unique_ptr<More> more;
@@ -27,6 +28,7 @@ struct SampleTokens {
   bool unlearned_end() const { return first.unlearned_end || (more && more->rejected.unlearned_end); }
   bool is_dropped(RowFormat format) const {
     if (format == RowFormat::classification) return first.tokens.empty();
+    if (format == RowFormat::prompt) return first.tokens.empty() || first.truncated;
     return first.supervised() == 0 || (format == RowFormat::preference && more->rejected.supervised() == 0);
   }
 };
@@ -80,6 +82,10 @@ class RowTokenizer {
         row.tokens.first = row_tokens.classified(row.sample);
         row.tokens.more = std::make_unique<SampleTokens::More>();
         row.tokens.more->label = std::move(row.sample.label);
+      } else if (format_ == RowFormat::prompt) {
+        row.tokens.first = row_tokens.prompt(row.sample);
+        row.tokens.more = std::make_unique<SampleTokens::More>();
+        row.tokens.more->expected = std::move(row.sample.expected);
       } else {
         row.tokens.first = row_tokens.row(row.sample);
       }

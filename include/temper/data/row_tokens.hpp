@@ -52,6 +52,23 @@ class RowTokens {
     return cut(conversation(messages, sample, TrainOn::assistant, sample.first_answer));
   }
 
+  // What is to be answered, up to where the answer begins. One that was cut could not be answered.
+  TokenRow prompt(const Sample& sample) {
+    TokenRow row;
+    if (settings_.template_use == TemplateUse::off) {
+      row.tokens = tokenizer_.encode(joined(sample.messages), SpecialTokens::added, cache_).ids;
+      if (row.tokens.size() > 1 && tokenizer_.eos() == row.tokens.back()) row.tokens.pop_back();
+    } else {
+      context_.tools = sample.tools;
+      context_.documents = sample.documents;
+      context_.generation_prompt = GenerationPrompt::added;
+      row.tokens = tokenizer_.encode(chat_.render(sample.messages, context_).text, SpecialTokens::none, cache_).ids;
+      context_.generation_prompt = GenerationPrompt::none;
+    }
+    row.labels.assign(row.tokens.size(), 0);
+    return cut(std::move(row));
+  }
+
   // A text to be classified: as the tokenizer writes it, without an end; nothing of it is predicted.
   TokenRow classified(const Sample& sample) {
     TokenRow row;
@@ -107,6 +124,19 @@ class RowTokens {
     row.labels.assign(row.tokens.size(), 1);
     end(row, 1);
     return row;
+  }
+
+  // Without a template messages are put together as they are.
+  static std::string joined(const Json& messages) {
+    std::string text;
+    for (const Json& message : messages) {
+      const auto content = message.find("content");
+      require(content != message.end() && content->is_string() && messages.size() <= 2, Fault::usage,
+              "rows.no_template",
+              "a conversation cannot be written without a chat template; expected a prompt that is a text");
+      text += content->get_ref<const std::string&>();
+    }
+    return text;
   }
 
   // Without a template: what comes before the answer, the answer, the end.

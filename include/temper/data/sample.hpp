@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a row says, whatever its file and format: a text, a conversation, two conversations of which one is preferred,
-// or a text with a label.
+// a text with a label, or a prompt to be answered.
 #pragma once
 #include "temper/io/json.hpp"
 
@@ -30,6 +30,7 @@ struct Sample {
   Json rejected = nullptr;       // of a preference row: the prompt and what was rejected
   std::size_t first_answer = 0;  // of a preference row: the first message behind the prompt
   LabelValue label{};            // of a classification row
+  std::string expected{};        // of a prompt row: the right answer, where it says one
 };
 
 // About as many bytes as its texts have.

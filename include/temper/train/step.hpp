@@ -126,6 +126,7 @@ class Session {
   }
 
   Step step = 0;
+  Step number = 0;  // of the update: the step's, where a step has one update
   double denominator = 1;
   Index tokens_before = 0;  // of this step, in earlier micro-batches
   double gradient_scale = 1;
@@ -152,7 +153,7 @@ void begin_step(Session<B, R>& session, M& model, Step number, double denominato
   require(denominator > 0, Fault::data, "step.nothing_supervised",
           "step {}: nothing is supervised; expected at least one token to learn; look at the rows with temper preview",
           number + 1);
-  session.step = number;
+  session.step = session.number = number;
   session.denominator = denominator;
   session.tokens_before = 0;
   session.gradient_scale = 1;
@@ -240,7 +241,7 @@ void update(Session<B, R>& session, M& model, const R& optimizer, double rate) {
   std::size_t next = 0;
   model.visit([&](auto& p) {
     optimizer.update(session.context(), p, session.states()[next++],
-                     {.number = session.step, .rate = rate, .gradient_scale = session.gradient_scale});
+                     {.number = session.number, .rate = rate, .gradient_scale = session.gradient_scale});
   });
 }
 // [/update]

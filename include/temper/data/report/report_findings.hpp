@@ -44,10 +44,11 @@ struct ReportFindings {
     FoundPlaces places;
     for (const Dataset* side : {&data.train, &data.validation})
       for (const std::string& place : side->dropped) places.add(place);
+    const bool prompts = data.train.format == RowFormat::prompt;
     add("rows_dropped", Severity::warning, places,
-        fmt::format("{} have no token to learn (an empty answer, or cut before it) and are dropped; complete them, or "
-                    "raise max_length",
-                    rows_of(places.count())));
+        fmt::format("{} {} and are dropped; complete them, or raise max_length", rows_of(places.count()),
+                    prompts ? "have a prompt that is empty or longer than max_length"
+                            : "have no token to learn (an empty answer, or cut before it)"));
   }
 
   void on_ends(const DatasetPair& data, const Tokenizer& tokenizer) {

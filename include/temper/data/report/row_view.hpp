@@ -55,6 +55,10 @@ inline RowView view_of(const Dataset& dataset, std::size_t row) {
     const ClassificationRow& classified = dataset.classifications[row];
     return {{{classified.tokens, {}}, {}}, 1, classified.file, classified.line, classified.truncated};
   }
+  if (!dataset.prompts.empty()) {
+    const PromptRow& prompt = dataset.prompts[row];
+    return {{{prompt.tokens, {}}, {}}, 1, prompt.file, prompt.line, prompt.truncated};
+  }
   const Row& plain = dataset.rows[row];
   return {{{plain.tokens, plain.labels}, {}}, 1, plain.file, plain.line, plain.truncated};
 }
