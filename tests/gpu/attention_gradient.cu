@@ -3,4 +3,6 @@
 
 #include "gpu/all_cases.hpp"
 
-temper::test::kernels::KernelCases temper::test::kernels::gpu_attention_gradient_cases() { return attention_gradient_cases(); }
+temper::test::kernels::KernelCases temper::test::kernels::gpu_attention_gradient_cases() {
+  return attention_gradient_cases();
+}
