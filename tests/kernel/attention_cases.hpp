@@ -115,7 +115,7 @@ inline Outcome attention_alone_and_packed(device::Stream& stream) {
 inline KernelCases attention_cases() {
   const Pack mixed{{0, 1, 71, 76, 206}, 2, 1}, ones{{0, 1, 2, 3, 4, 5, 6, 7}, 4, 2}, one_row{{0, 1}, 1, 1};
   const Pack even{{0, 128}, 3, 3, 4}, empty{{0, 0, 33, 33}, 2, 2};
-  const Pack window{{0, 9, 159}, 2, 1, 3, {40, 5}};
+  const Pack window{{0, 9, 159}, 2, 1, 3, {40, 5}}, narrow{{0, 9, 89}, 1, 1, 1, {2, 0}};
   return {
       {"attention: width 64, documents of 1, 70, 5 and 130",
        [=](device::Stream& s) { return attention_forward<64>(s, mixed); }},
@@ -126,6 +126,8 @@ inline KernelCases attention_cases() {
        [=](device::Stream& s) { return attention_forward<64>(s, even); }},
       {"attention: width 64, a window of 40 and capped scores",
        [=](device::Stream& s) { return attention_forward<64>(s, window); }},
+      {"attention: width 64, a window of 2, which ends where a tile does",
+       [=](device::Stream& s) { return attention_forward<64>(s, narrow); }},
       {"attention: width 128, empty documents", [=](device::Stream& s) { return attention_forward<128>(s, empty); }},
   };
 }

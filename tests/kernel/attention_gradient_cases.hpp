@@ -138,7 +138,7 @@ Outcome attention_gradient(device::Stream& stream, const Pack& pack) {
 
 inline KernelCases attention_gradient_cases() {
   const Pack mixed{{0, 1, 71, 71, 76}, 2, 1}, ones{{0, 1, 2, 3}, 4, 2}, whole{{0, 64}, 1, 1, 3};
-  const Pack window{{0, 9, 89}, 2, 1, 3, {40, 5}}, wide{{0, 33, 40}, 1, 1};
+  const Pack window{{0, 9, 89}, 2, 1, 3, {40, 5}}, narrow{{0, 9, 89}, 1, 1, 1, {2, 0}}, wide{{0, 33, 40}, 1, 1};
   return {
       {"attention_gradient: width 64, documents of 1, 70, 0 and 5, two heads of one key head",
        [=](device::Stream& s) { return attention_gradient<64>(s, mixed); }},
@@ -148,6 +148,8 @@ inline KernelCases attention_gradient_cases() {
        [=](device::Stream& s) { return attention_gradient<64>(s, whole); }},
       {"attention_gradient: width 64, a window of 40 and capped scores",
        [=](device::Stream& s) { return attention_gradient<64>(s, window); }},
+      {"attention_gradient: width 64, a window of 2, which ends where a tile does",
+       [=](device::Stream& s) { return attention_gradient<64>(s, narrow); }},
       {"attention_gradient: width 128, documents of 33 and 7",
        [=](device::Stream& s) { return attention_gradient<128>(s, wide); }},
   };
