@@ -14,6 +14,7 @@ class PolicyStep final : public TaskStep {
  public:
   explicit PolicyStep(Prepared& prepared) : prepared_(prepared) {
     const Recipe& recipe = prepared.recipe;
+    if (recipe.has("objective.rollouts")) return;  // they bring their rewards
     if (recipe.has("objective.reward_rule")) source_ = open_reward_rule(recipe.text("objective.reward_rule"));
     if (recipe.has("objective.reward_command")) source_ = open_reward_command(recipe.text("objective.reward_command"));
   }

@@ -31,7 +31,14 @@ Labels labels_of(const Recipe& recipe, const RunData& data) {
 }
 
 // What could end a run of reinforcement learning at its first reward.
-void check_rewards(const Recipe& recipe, const RunData& data) {
+void check_rewards(const Recipe& recipe, const RunData& data, Reporter& reporter) {
+  if (recipe.has("objective.rollouts")) {
+    for (const KeyPath key :
+         {KeyPath("reward_model"), KeyPath("objective.reward_command"), KeyPath("objective.reward_rule")})
+      if (recipe.has(key))
+        reporter.warn(fmt::format("objective.rollouts brings its own rewards: {} is not asked", key.path));
+    return;
+  }
   if (recipe.has("reward_model")) require_tokens_of_policy(data.tokenizer(), recipe.path("reward_model"));
   if (!recipe.is("objective.reward_rule", "exact_match")) return;
   for (const temper::PromptRow& prompt : data.train().prompts)
@@ -61,7 +68,7 @@ Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& r
       temper::shown_path(recipe.path("model")), data->tokenizer().vocabulary() - 1, engine->config().vocabulary);
   if (recipe.is("task", "distillation"))
     require_same_tokens(data->tokenizer(), temper::Tokenizer::open(recipe.path("teacher")), recipe.path("teacher"));
-  if (recipe.is("task", "ppo")) check_rewards(recipe, *data);
+  if (recipe.is("task", "ppo")) check_rewards(recipe, *data, reporter);
   temper::Plan plan = engine->plan({data->training_shapes(), data->validation_shapes()});
   return {std::move(recipe), date, std::move(data), std::move(labels), std::move(engine), std::move(plan)};
 }

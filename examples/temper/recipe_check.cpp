@@ -68,13 +68,13 @@ class Checks {
 
   void check_policy() {
     int rewards = 0;
-    for (const KeyPath key : {KeyPath("reward_model"), KeyPath("objective.reward_command"),
-                              KeyPath("objective.reward_rule"), KeyPath("objective.rollouts")})
+    for (const KeyPath key :
+         {KeyPath("reward_model"), KeyPath("objective.reward_command"), KeyPath("objective.reward_rule")})
       if (recipe_.has(key) && ++rewards == 2)
         complain(key,
-                 "is one reward too many; expected one of reward_model, objective.reward_command, "
-                 "objective.reward_rule and objective.rollouts");
-    if (rewards == 0)
+                 "is one reward too many; expected one of reward_model, objective.reward_command and "
+                 "objective.reward_rule");
+    if (rewards == 0 && !recipe_.has("objective.rollouts"))
       complain("reward_model",
                "is missing; expected a reward: reward_model, objective.reward_command, "
                "objective.reward_rule or objective.rollouts");

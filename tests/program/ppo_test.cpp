@@ -133,6 +133,12 @@ TEST_CASE("ppo: recorded answers are used in order, and their first ratio is 1")
   CHECK(line["training/samples"] == 4);
   CHECK(line["training/loss"].get<double>() != 0);
 
+  const Finished both =
+      run.train("both", {"--set", "objective.reward_rule=exact_match", "--set", "objective.missing_eos_penalty=1"});
+  CHECK(both.code == 0);
+  CHECK(both.err.find("objective.reward_rule is not asked") != std::string::npos);
+  CHECK(Json::parse(both.lines().at(0))["training/loss"] == line["training/loss"]);
+
   run.refused(76, "groups of 3", {"--set", "objective.advantage=group", "--set", "objective.group_size=3"});
   run.refused(76, "another prompt", {"--set", "objective.advantage=group", "--set", "objective.group_size=2"});
   write_text(run / "rollouts.jsonl", "{\"prompt\": [1], \"response\": [2], \"reward\": \"x\"}");
