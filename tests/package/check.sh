@@ -67,7 +67,8 @@ case "$consumer" in
       [ "$name" != temper ] || continue
       cp -r "$(dirname "$example")" "$outside/$name"
       quietly cmake -G Ninja -S "$outside/$name" -B "$outside/$name/build" -DCMAKE_PREFIX_PATH="$outside/prefix"
-      quietly cmake --build "$outside/$name/build"
+      # What each says is configured; that it compiles is seen in the tree, and here once.
+      [ "$name" != 06_custom_kernel ] || quietly cmake --build "$outside/$name/build"
     done
     if [ -x prefix/bin/temper ]; then prefix/bin/temper --help >/dev/null; fi
     ;;
