@@ -25,8 +25,8 @@ double largest_error(temper::device::Stream& stream, int rows, int columns) {
       sum += static_cast<double>(x[i]);
       magnitude += std::abs(static_cast<double>(x[i]));
     }
-    const double mean = sum / columns,
-                 bound = (columns / CenterRows::threads + 16) * 0x1p-24 * (magnitude / columns + 10);
+    const int roundings = columns / CenterRows::threads + 16;  // a thread's own sum, and the tree
+    const double mean = sum / columns, bound = roundings * 0x1p-24 * (magnitude / columns + 10);
     for (std::size_t i = first; i < first + static_cast<std::size_t>(columns); ++i) {
       const double error = std::abs(static_cast<double>(y[i]) - (static_cast<double>(x[i]) - mean)) / bound;
       largest = error <= largest ? largest : error;  // NaN counts as large

@@ -74,11 +74,11 @@ TEMPER_DEVICE void put_rows(int lane, const device::Accumulator (&sum)[std::size
   for (int r = 0; r < 2; ++r) {
     const int row = first + lane / 4 + 8 * r;
     if (row >= end) continue;
-    bf16* at = to + Index{row} * stride + lane % 4 * 2;
+    bf16* at = to + Index{row} * stride + Index{lane} % 4 * 2;
     TEMPER_UNROLL
     for (int c = 0; c < Width / 8; ++c)
-      device::store(at + c * 8, device::Vector<bf16, 2>{{device::narrow<bf16>(sum[c].r[2 * r] * scale),
-                                                         device::narrow<bf16>(sum[c].r[2 * r + 1] * scale)}});
+      device::store(at + Index{c} * 8, device::Vector<bf16, 2>{{device::narrow<bf16>(sum[c].r[2 * r] * scale),
+                                                                device::narrow<bf16>(sum[c].r[2 * r + 1] * scale)}});
   }
 }
 

@@ -79,7 +79,7 @@ struct EmbeddingScatter {
       }
       TEMPER_UNROLL
       for (int e = 0; e < width; e += 4) {
-        float* at = to + i * width + e;
+        float* at = to + Index{i} * width + e;
         if (device::aligned(at, 16)) {
           auto four = device::load<4>(at);
           TEMPER_UNROLL

@@ -98,7 +98,8 @@ struct Result {
 // The slice of an operand that a block works on: 'Outer' rows of A or columns of B, 'K' steps.
 template <Stored How, int Outer, int K>
 struct Slice {
-  using Tile = device::SwizzledTile<bf16, How == Stored::along_k ? Outer : K, How == Stored::along_k ? K : Outer>;
+  static constexpr bool along_k = How == Stored::along_k;
+  using Tile = device::SwizzledTile<bf16, along_k ? Outer : K, along_k ? K : Outer>;  // NOLINT(bugprone-branch-clone)
   Tile tile;
 
   // Begins to fetch what is inside [outer, k]; the rest becomes zero, which adds nothing.

@@ -121,7 +121,7 @@ struct Nf4InputGradient {
         for (int i = block.thread(); i < Tile::k * pieces; i += threads) {
           const int row = i / pieces, word = i % pieces * 4;
           const bool inside = at.first + row < features && n0 + word * 8 < width;
-          const Index byte = inside ? (Index{at.first + row} * width + n0 + word * 8) / 2 : 0;
+          const Index byte = inside ? (Index{at.first + row} * width + n0 + Index{word} * 8) / 2 : 0;
           copies.copy(&stage.codes[row][word], weight.codes + byte, inside ? 16 : 0);
         }
       }

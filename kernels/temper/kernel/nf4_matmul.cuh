@@ -205,7 +205,8 @@ struct Nf4Tiles {
       const int row = block.thread() / 2, half = block.thread() % 2;
       const bool inside = n0 + row < features;
       const Index number = inside ? Index{n0 + row} * slices + slice : 0;  // of the block of 64
-      copies.copy(stage.codes.piece(row, half), weight.codes + number * (nf4_block / 2) + half * 16, inside ? 16 : 0);
+      copies.copy(stage.codes.piece(row, half), weight.codes + number * (nf4_block / 2) + Index{half} * 16,
+                  inside ? 16 : 0);
     }
     copies.commit();
   }
