@@ -8,8 +8,6 @@
 namespace temper_cli {
 namespace {
 
-using temper::Answer;
-
 class PolicyStep final : public TaskStep {
  public:
   explicit PolicyStep(Prepared& prepared) : prepared_(prepared) {
@@ -24,8 +22,8 @@ class PolicyStep final : public TaskStep {
     for (const temper::MicroBatch& batch : prepared_.data->step(number))
       rows_.insert(rows_.end(), batch.rows.begin(), batch.rows.end());
     const bool recorded = !prepared_.data->recorded().empty();
-    const std::vector<Answer> answers = recorded ? recorded_answers() : sampled_answers(number);
-    for (const Answer& answer : answers) {
+    const std::vector<temper::Answer> answers = recorded ? recorded_answers() : sampled_answers(number);
+    for (const temper::Answer& answer : answers) {
       outcome.tokens += std::ssize(answer.prompt) + std::ssize(answer.response);
       outcome.supervised += std::ssize(answer.response);
     }
@@ -55,7 +53,7 @@ class PolicyStep final : public TaskStep {
   }
   std::size_t each() const { return static_cast<std::size_t>(prepared_.data->answers_of_prompt()); }
 
-  std::vector<Answer> sampled_answers(Index number) const {
+  std::vector<temper::Answer> sampled_answers(Index number) const {
     std::vector<std::vector<temper::TokenId>> prompts;
     for (std::size_t i = 0; i < rows_.size(); ++i) prompts.insert(prompts.end(), each(), row(i).tokens);
     return prepared_.engine->answer(prompts, number, prepared_.data->tokenizer().end_ids());
@@ -67,9 +65,9 @@ class PolicyStep final : public TaskStep {
       for (std::size_t i = 0; i < each(); ++i)
         take(prepared_.data->recorded()[static_cast<std::size_t>(row) * each() + i]);
   }
-  std::vector<Answer> recorded_answers() const {
+  std::vector<temper::Answer> recorded_answers() const {
     const std::vector<temper::TokenId> ends = prepared_.data->tokenizer().end_ids();
-    std::vector<Answer> answers;
+    std::vector<temper::Answer> answers;
     over_recorded([&](const RecordedRollout& one) {
       answers.push_back(
           {one.prompt, one.response, std::find(ends.begin(), ends.end(), one.response.back()) != ends.end()});
@@ -83,10 +81,10 @@ class PolicyStep final : public TaskStep {
   }
 
   // The prompt as the model reads it, and the response without special tokens.
-  std::vector<ScoredAnswer> texts(const std::vector<Answer>& answers) {
+  std::vector<ScoredAnswer> texts(const std::vector<temper::Answer>& answers) {
     const temper::Tokenizer& tokenizer = prepared_.data->tokenizer();
     texts_.clear();
-    for (const Answer& answer : answers) {
+    for (const temper::Answer& answer : answers) {
       texts_.push_back(tokenizer.decode(answer.prompt, temper::SpecialTokens::added));
       texts_.push_back(tokenizer.decode(answer.response, temper::SpecialTokens::none));
     }
