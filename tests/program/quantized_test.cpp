@@ -2,6 +2,8 @@
 // Recipes on quantized bases: planned, trained, resumed, evaluated, merged.
 #include <doctest/doctest.h>
 
+#include <array>
+
 #include "program/program.hpp"
 #include "program/tiny_model.hpp"
 
@@ -79,8 +81,9 @@ TEST_CASE("quantized: a run that was stopped goes on with the same bits") {
 }
 
 TEST_CASE("quantized: int8, fp4 under dora, and prompts on nf4") {
-  for (const auto& [method, type] :
-       std::vector<std::pair<std::string, std::string>>{{"lora", "int8"}, {"dora", "fp4"}, {"prompt", "nf4"}}) {
+  for (const std::array<std::string, 2>& both :
+       {std::array<std::string, 2>{"lora", "int8"}, {"dora", "fp4"}, {"prompt", "nf4"}}) {
+    const std::string &method = both[0], &type = both[1];
     CAPTURE(type);
     TinyRun tiny;
     const std::size_t dense = dense_bytes_of(tiny);
