@@ -201,7 +201,7 @@ struct AttentionForward {
       for (int c = 0; c < width_pieces; ++c) {
         const device::Vector<bf16, 2> pair{{device::narrow<bf16>(sum_of_values[c].r[2 * r] * inverse),
                                             device::narrow<bf16>(sum_of_values[c].r[2 * r + 1] * inverse)}};
-        device::store(to + Index{c} * 8 + lane % 4 * 2, pair);
+        device::store(to + Index{c} * 8 + Index{lane} % 4 * 2, pair);
       }
       if (lane % 4 == 0)
         lse[Index{row} * heads + head] = (highest[r] + device::logarithm_of_two(sum[r])) * 0.693147180559945309417f;
