@@ -118,4 +118,35 @@ Loss head_and_loss(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> hi
   }
 }
 
+// Brings numbers to the host, behind those that are there.
+template <class B>
+void append(Context<B>& ctx, BatchStaging<B>& staging, std::vector<double>& to,
+            View<B, const typename B::Activation, 1> from) {
+  ctx.run("download", {.bytes = 2.0 * static_cast<double>(from.bytes())}, [&] {
+    staging.reference.resize(static_cast<std::size_t>(from.size()));
+    B::download(ctx.stream(), staging.reference.data(), from.data, from.bytes());
+    to.insert(to.end(), staging.reference.begin(), staging.reference.end());
+  });
+}
+
+// Calls read(batch, states) with the supervised states [S, D] of a forward pass alone; with the adapters off, those of
+// the base model.
+template <class B, class M, class Read>
+void read_states(Context<B>& ctx, BatchStaging<B>& staging, M& model, const HostBatch& host, Adapters adapters,
+                 Read&& read) {
+  using Act = typename B::Activation;
+  require(adapters == Adapters::on || model.switchable(), Fault::usage, "reference.base",
+          "this model trains weights of its own, so with its adapters off it is not what it began as; expected a model "
+          "that was built with Base::kept");
+  const auto evaluating = ctx.evaluating(adapters);
+  const auto scope = ctx.scope();
+  const auto keeping = ctx.keeping();
+  const TokenBatch<B> batch = upload_batch_of(ctx, staging, model, host);
+  const auto hidden = scratch<Act>(ctx, batch.size(), model.config().width);
+  model.forward(ctx, batch, hidden, model.saved());
+  const auto states = scratch<Act>(ctx, batch.supervised(), model.config().width);
+  gather_rows(ctx, states, In<B>(hidden), batch.rows);
+  read(batch, In<B>(states));
+}
+
 }  // namespace temper

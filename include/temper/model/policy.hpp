@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "temper/model/decoder.hpp"
+#include "temper/model/heads.hpp"
 
 namespace temper {
 
@@ -54,17 +54,6 @@ struct PolicyReading {
   std::vector<double> logp, entropy, values;  // values where it has them
 };
 
-// Brings numbers to the host, behind those that are there.
-template <class B>
-void append(Context<B>& ctx, BatchStaging<B>& staging, std::vector<double>& to,
-            View<B, const typename B::Activation, 1> from) {
-  ctx.run("download", {.bytes = 2.0 * static_cast<double>(from.bytes())}, [&] {
-    staging.reference.resize(static_cast<std::size_t>(from.size()));
-    B::download(ctx.stream(), staging.reference.data(), from.data, from.bytes());
-    to.insert(to.end(), staging.reference.begin(), staging.reference.end());
-  });
-}
-
 // Appends what the policy says about the supervised tokens of a batch, forward alone; with the adapters off, what the
 // reference says, of which log-probabilities are all that is asked.
 template <class B, class M>
@@ -72,30 +61,21 @@ void read_policy(Context<B>& ctx, BatchStaging<B>& staging, Policy<M>& policy, c
                  double temperature, Adapters adapters, PolicyReading& result) {
   using Act = typename B::Activation;
   M& model = policy.model();
-  require(adapters == Adapters::on || model.switchable(), Fault::usage, "reference.base",
-          "this model trains weights of its own, so with its adapters off it is not what it began as; expected a model "
-          "that was built with Base::kept");
-  const auto evaluating = ctx.evaluating(adapters);
-  const auto scope = ctx.scope();
-  const auto keeping = ctx.keeping();
-  const TokenBatch<B> batch = upload_batch_of(ctx, staging, model, host);
-  const auto hidden = scratch<Act>(ctx, batch.size(), model.config().width);
-  model.forward(ctx, batch, hidden, model.saved());
-  const Index count = batch.supervised();
-  const auto states = scratch<Act>(ctx, count, model.config().width);
-  gather_rows(ctx, states, In<B>(hidden), batch.rows);
-  const auto logp = scratch<Act>(ctx, count), lse = scratch<Act>(ctx, count);
-  View<B, Act, 1> entropy;
-  if (adapters == Adapters::on) entropy = scratch<Act>(ctx, count);
-  log_probs(ctx, logp, lse, In<B>(states), model.head(adapters).weight, batch.targets,
-            static_cast<Act>(1 / temperature), entropy);
-  append<B>(ctx, staging, result.logp, logp);
-  if (adapters == Adapters::off) return;
-  append<B>(ctx, staging, result.entropy, entropy);
-  if (!policy.has_values()) return;
-  const auto values = scratch<Act>(ctx, count, 1);
-  matmul(ctx, into(values), In<B>(states), DenseMatrix<B>(policy.value().value));
-  append<B>(ctx, staging, result.values, flat(values));
+  read_states(ctx, staging, model, host, adapters, [&](const TokenBatch<B>& batch, In<B> states) {
+    const Index count = batch.supervised();
+    const auto logp = scratch<Act>(ctx, count), lse = scratch<Act>(ctx, count);
+    View<B, Act, 1> entropy;
+    if (adapters == Adapters::on) entropy = scratch<Act>(ctx, count);
+    log_probs(ctx, logp, lse, states, model.head(adapters).weight, batch.targets, static_cast<Act>(1 / temperature),
+              entropy);
+    append<B>(ctx, staging, result.logp, logp);
+    if (adapters == Adapters::off) return;
+    append<B>(ctx, staging, result.entropy, entropy);
+    if (!policy.has_values()) return;
+    const auto values = scratch<Act>(ctx, count, 1);
+    matmul(ctx, into(values), states, DenseMatrix<B>(policy.value().value));
+    append<B>(ctx, staging, result.values, flat(values));
+  });
 }
 
 // Numbers for each supervised token on their way between backend and host.

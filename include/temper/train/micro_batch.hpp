@@ -43,23 +43,11 @@ template <class B, class M>
 void run_log_probs(Context<B>& ctx, BatchStaging<B>& staging, M& model, const HostBatch& host, Adapters adapters,
                    std::vector<double>& result) {
   using Act = typename B::Activation;
-  require(adapters == Adapters::on || model.switchable(), Fault::usage, "reference.base",
-          "this model trains weights of its own, so with its adapters off it is not what it began as; expected a model "
-          "that was built with Base::kept");
-  const auto evaluating = ctx.evaluating(adapters);
-  const auto scope = ctx.scope();
-  const auto keeping = ctx.keeping();
-  const TokenBatch<B> batch = upload_batch_of(ctx, staging, model, host);
-  const auto hidden = scratch<Act>(ctx, batch.size(), model.config().width);
-  model.forward(ctx, batch, hidden, model.saved());
-  const auto rows = scratch<Act>(ctx, batch.supervised(), model.config().width);
-  const auto logp = scratch<Act>(ctx, batch.supervised()), lse = scratch<Act>(ctx, batch.supervised());
-  gather_rows(ctx, rows, hidden, batch.rows);
-  log_probs(ctx, logp, lse, In<B>(rows), model.head(adapters).weight, batch.targets);
-  ctx.run("download", {.bytes = 2.0 * static_cast<double>(logp.bytes())}, [&] {
-    staging.reference.resize(static_cast<std::size_t>(logp.size()));
-    B::download(ctx.stream(), staging.reference.data(), logp.data, logp.bytes());
-    result.assign(staging.reference.begin(), staging.reference.end());
+  result.clear();
+  read_states(ctx, staging, model, host, adapters, [&](const TokenBatch<B>& batch, In<B> states) {
+    const auto logp = scratch<Act>(ctx, batch.supervised()), lse = scratch<Act>(ctx, batch.supervised());
+    log_probs(ctx, logp, lse, states, model.head(adapters).weight, batch.targets);
+    append<B>(ctx, staging, result, logp);
   });
 }
 
