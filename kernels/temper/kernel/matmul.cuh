@@ -100,14 +100,14 @@ struct Result {
 enum class Fetch { in_a_loop, in_line };
 
 // The slice of an operand that a block works on: 'Outer' rows of A or columns of B, 'K' steps.
-template <Stored How, int Outer, int K>
+template <Stored How, int Outer, int K, Fetch Way = Fetch::in_a_loop>
 struct Slice {
   static constexpr bool along_k = How == Stored::along_k;
   using Tile = device::SwizzledTile<bf16, along_k ? Outer : K, along_k ? K : Outer>;  // NOLINT(bugprone-branch-clone)
   Tile tile;
 
   // Begins to fetch what is inside [outer, k]; the rest becomes zero, which adds nothing.
-  template <int Threads, Fetch Way = Fetch::in_a_loop>
+  template <int Threads>
   TEMPER_DEVICE void fetch(device::AsyncCopies& copies, int thread, const Operand& from, int outer0, int k0, int outer,
                            int k) {
     const int row0 = How == Stored::along_k ? outer0 : k0, column0 = How == Stored::along_k ? k0 : outer0;
@@ -166,8 +166,8 @@ struct Matmul {
   static constexpr int threads = warps_m * warps_n * device::warp_size;
   static constexpr int pieces_m = Tile::warp_m / 16, pieces_n = Tile::warp_n / 8;
   struct Stage {
-    Slice<How::a, Tile::m, Tile::k> a;
-    Slice<How::b, Tile::n, Tile::k> b;
+    Slice<How::a, Tile::m, Tile::k, Fetch::in_line> a;
+    Slice<How::b, Tile::n, Tile::k, Fetch::in_line> b;
   };
   struct Shared {
     Stage stage[std::size_t{Tile::stages}];
@@ -192,8 +192,8 @@ struct Matmul {
         Stage& stage = block.shared.stage[slice % Tile::stages];
         const bool base = slice < of_base;
         const int k0 = (base ? slice : slice - of_base) * Tile::k, k_end = base ? k : low.rank;
-        stage.a.template fetch<threads, Fetch::in_line>(copies, block.thread(), base ? a : low.left, m0, k0, m, k_end);
-        stage.b.template fetch<threads, Fetch::in_line>(copies, block.thread(), base ? b : low.right, n0, k0, n, k_end);
+        stage.a.template fetch<threads>(copies, block.thread(), base ? a : low.left, m0, k0, m, k_end);
+        stage.b.template fetch<threads>(copies, block.thread(), base ? b : low.right, n0, k0, n, k_end);
       }
       copies.commit();  // an empty group, too, so that wait counts slices
     };

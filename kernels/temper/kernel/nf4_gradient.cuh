@@ -24,7 +24,7 @@ struct Nf4InputGradient {
   static_assert(Tile::n % nf4_block == 0 && scales <= threads);
   using Decoded = Slice<Stored::across_k, Tile::n, Tile::k>;
   struct Stage {
-    Slice<Stored::along_k, Tile::m, Tile::k> dy;
+    Slice<Stored::along_k, Tile::m, Tile::k, Fetch::in_line> dy;
     alignas(16) std::uint32_t codes[std::size_t{Tile::k}][std::size_t{words}];
     float scale[std::size_t{Tile::k}][std::size_t{blocks_of_64}];
   };

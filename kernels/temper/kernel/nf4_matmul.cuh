@@ -111,7 +111,7 @@ struct Nf4Tiles {
   static constexpr int warp_m = 32, warp_n = 32, threads = 128, warps_n = 2;
   static constexpr int pieces_m = warp_m / 16, pieces_n = warp_n / 8, steps = tile_k / 16;
   struct Stage {
-    Slice<Stored::along_k, tile_m, tile_k> x;
+    Slice<Stored::along_k, tile_m, tile_k, Fetch::in_line> x;
     device::SwizzledTile<unsigned char, tile_n, tile_k / 2> codes;
     float scale[tile_n];
   };
@@ -119,7 +119,7 @@ struct Nf4Tiles {
     Stage stage[stages];
     union {
       Nf4PairTable table;
-      Slice<Stored::along_k, tile_n, tile_k> right;  // of the product of low rank, which comes last
+      Slice<Stored::along_k, tile_n, tile_k, Fetch::in_line> right;  // of the product of low rank, which comes last
     };
   };
   const bf16* x;
