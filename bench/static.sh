@@ -10,8 +10,8 @@ roofline=1
 if [ "${1:-}" = --table ]; then roofline=0; shift; fi
 architectures=("$@")
 [ "${#architectures[@]}" -gt 0 ] || architectures=(80 86 90 120)
-nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
-[ -x "$nvcc" ] || { echo "static.sh needs nvcc on PATH or in /usr/local/cuda/bin" >&2; exit 2; }
+nvcc=${CUDACXX:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
+[ -x "$nvcc" ] || { echo "static.sh needs nvcc on PATH, in /usr/local/cuda/bin or in CUDACXX" >&2; exit 2; }
 cuobjdump=${CUOBJDUMP:-$(command -v cuobjdump || echo "$(dirname "$nvcc")/cuobjdump")}
 [ -x "$cuobjdump" ] || { echo "static.sh: there is no cuobjdump, so main loops are left out" >&2; cuobjdump=; }
 scratch=$(mktemp -d)
