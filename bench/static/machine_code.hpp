@@ -23,9 +23,10 @@ inline std::string kernel_name(const std::string& mangled) {
   const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, nullptr),
                                                     &std::free);
   std::string name = text == nullptr ? mangled : text.get();
-  if (const auto call = name.find(">("); call != std::string::npos) {  // void ...entry<TYPE>(TYPE)
-    name.resize(call);
-    name = name.substr(name.find('<') + 1);
+  if (const auto entry = name.find("entry<"); entry != std::string::npos) {  // void ...entry<TYPE>(TYPE)
+    name = name.substr(entry + 6, name.find(">(") - entry - 6);
+  } else if (name.starts_with("void ")) {
+    name = name.substr(5, name.find('(') - 5);
   }
   for (const char* left_out : {"temper::|kernel::|device::|on_gpu::|on_fibers::", ", \\(Nf4Rows\\)0", " +(?=>)"})
     name = std::regex_replace(name, std::regex(left_out), "");
@@ -118,6 +119,29 @@ inline MainLoop main_loop_of(const std::vector<Instruction>& code) {
   return best;
 }
 
+// Calls take(name, main loop) for each function of a listing.
+template <class Take>
+void over_listing(const std::string& path, const Take& take) {
+  std::ifstream listing(path);
+  std::vector<Instruction> code;
+  std::string line, name;
+  const auto close = [&] {
+    if (!name.empty()) take(name, main_loop_of(code));
+    code.clear();
+  };
+  while (std::getline(listing, line)) {
+    if (const auto at = line.find("Function : "); at != std::string::npos) {
+      close();
+      name = kernel_name(line.substr(at + 11));
+    } else if (const auto open = line.find("/*"), end = line.find("*/"), stop = line.find(';');
+               open != std::string::npos && open == line.find_first_not_of(" \t") && end != std::string::npos &&
+               stop != std::string::npos && stop > end) {
+      code.push_back({std::stoull(line.substr(open + 2), nullptr, 16), line.substr(end + 2, stop - end - 2)});
+    }
+  }
+  close();
+}
+
 // By name: what ptxas printed, and, where there is a listing, the main loops.
 inline std::map<std::string, CompiledKernel> compiled_kernels(const std::string& log_path,
                                                               const std::string& listing_path) {
@@ -139,24 +163,9 @@ inline std::map<std::string, CompiledKernel> compiled_kernels(const std::string&
       kernels[name] = now;
     }
   }
-  std::ifstream listing(listing_path);
-  std::vector<Instruction> code;
-  name.clear();
-  const auto close = [&] {
-    if (const auto found = kernels.find(name); found != kernels.end()) found->second.loop = main_loop_of(code);
-    code.clear();
-  };
-  while (std::getline(listing, line)) {
-    if (const auto at = line.find("Function : "); at != std::string::npos) {
-      close();
-      name = kernel_name(line.substr(at + 11));
-    } else if (const auto open = line.find("/*"), end = line.find("*/"), stop = line.find(';');
-               open == line.find_first_not_of(" \t") && end != std::string::npos && stop != std::string::npos &&
-               stop > end) {
-      code.push_back({std::stoull(line.substr(open + 2), nullptr, 16), line.substr(end + 2, stop - end - 2)});
-    }
-  }
-  close();
+  over_listing(listing_path, [&](const std::string& of, const MainLoop& loop) {
+    if (const auto found = kernels.find(of); found != kernels.end()) found->second.loop = loop;
+  });
   return kernels;
 }
 

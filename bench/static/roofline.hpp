@@ -134,8 +134,7 @@ inline void print_roofline(const Architecture& on, const Known& known) {
       using Tiles = Nf4Tiles<bf16>;
       if (tokens == 1) print_few<Nf4OneToken>(on, known, what, tokens, out, in, nf4);
       if (tokens == 4) print_few<Nf4FourTokens>(on, known, what, tokens, out, in, nf4);
-      if (tokens == 16) print_few<Nf4SixteenTokens>(on, known, what, tokens, out, in, nf4);
-      if (tokens > 16)
+      if (tokens > 4)
         print_tiles<Tiles>(on, known, what, tokens, out, in, Tiles::tile_m, Tiles::tile_n, Tiles::tile_k, nf4);
       if (tokens > 64)  // its gradient is a product over features
         print_tiles<Nf4Gradient>(on, known, what + ", backward", tokens, in, out, LargeTile::m, LargeTile::n,

@@ -260,14 +260,14 @@ struct Nf4Tiles {
   }
 };
 
-// The kernel that fits: by the number of tokens, and what the width allows. A product of low rank asks for a width of
-// whole blocks of 64. A product of low rank asks for a width of
-// whole blocks of 64.
+// The kernel that fits: by the number of tokens, and what the width allows. A warp a feature reads and multiplies for
+// each token anew, so that from a few tokens on tiles take fewer instructions, empty rows and all (docs/kernels.md). A
+// product of low rank asks for a width of whole blocks of 64.
 template <class Out>
 void nf4_matmul(device::Stream& stream, const bf16* x, Nf4Weight weight, Out* y, int tokens, int features, int width,
                 const Epilogue<Out>& epilogue = {}, const LowRank& low = {}) {
   const bool tiles = width % nf4_block == 0 && device::aligned(weight.codes, 16);
-  if ((tokens > 16 && tiles) || low.rank > 0) {
+  if ((tokens > 4 && tiles) || low.rank > 0) {
     device::launch(stream, Nf4Tiles<Out>::grid(tokens, features),
                    Nf4Tiles<Out>{x, weight, y, tokens, features, width, epilogue, low});
     return;
