@@ -34,7 +34,7 @@ architectures=80
 [ "$capability" = 80 ] || architectures="80;$capability"
 bash cmake/dependencies.sh
 cmake --preset cuda -DCMAKE_CUDA_ARCHITECTURES="$architectures" >"$scratch/configure" || { cat "$scratch/configure"; exit 1; }
-cmake --build --preset cuda -j "$(nproc)" --target gpu bench_kernels
+cmake --build --preset cuda -j "$(nproc)" --target gpu bench_gpu_kernels
 built=$((SECONDS - started))
 
 echo "== kernel tests"
@@ -72,7 +72,7 @@ else
 fi
 
 echo "== kernels"
-run build/cuda/bench/kernels "${tiny[@]}" --others "$others" --json "$scratch/kernels.json" | tee "$scratch/kernels.md" ||
+run build/cuda/bench/gpu_kernels "${tiny[@]}" --others "$others" --json "$scratch/kernels.json" | tee "$scratch/kernels.md" ||
   { failed=1; echo "the kernels could not be timed" | tee -a "$scratch/kernels.md"; }
 [ -s "$scratch/kernels.json" ] || echo '[]' >"$scratch/kernels.json"
 

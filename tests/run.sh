@@ -64,7 +64,7 @@ run_cuda() {
   if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ] && [ -z "${CUDACXX:-}" ]; then
     summary+="cuda: skipped, there is no nvcc"$'\n'; return
   fi
-  if ! { cmake --preset cuda && cmake --build --preset cuda -j "$jobs" --target gpu bench_kernels; } >"$logs/cuda" 2>&1; then
+  if ! { cmake --preset cuda && cmake --build --preset cuda -j "$jobs" --target gpu bench_gpu_kernels; } >"$logs/cuda" 2>&1; then
     cat "$logs/cuda"
     summary+="cuda: cannot be built"$'\n'; failed=$((failed + 1)); return
   fi
@@ -92,7 +92,7 @@ run_cuda() {
   # The emulator counts accesses: in all tests those of shared memory, at aligned shapes those of global memory, too.
   if [ -f "$logs/profile" ]; then
     if bash tests/gpu/counts.sh --shared "$logs/profile" &&
-      PTXEMU_PROFILE_FILE=$logs/counts bash tests/gpu/run.sh build/cuda/bench/kernels --tiny >"$logs/kernels" &&
+      PTXEMU_PROFILE_FILE=$logs/counts bash tests/gpu/run.sh build/cuda/bench/gpu_kernels --tiny >"$logs/kernels" &&
       bash tests/gpu/counts.sh "$logs/counts"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
   fi
   summary+="cuda: $((SECONDS - started)) s"$'\n'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What torch (cuDNN and flash attention) and bitsandbytes (NF4) take on a GPU for the shapes of bench/kernels.cu, which
+# What torch (cuDNN and flash attention) and bitsandbytes (NF4) take on a GPU for the shapes of bench/gpu_kernels.cu, which
 # reads it: lines 'name <tab> shape <tab> library <tab> microseconds'; versions go to the error stream. [--tiny]
 import sys
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # counts.sh [--shared] PROFILE: holds what an emulator has counted of each kernel's accesses (PTXEMU_PROFILE) to limits:
 # sectors of global loads and stores, and wavefronts of shared memory, against the fewest possible. Meant for the aligned
-# shapes of 'build/cuda/bench/kernels --tiny'; with --shared only shared memory counts, whose limit holds for every shape.
+# shapes of 'build/cuda/bench/gpu_kernels --tiny'; with --shared only shared memory counts, whose limit holds for every shape.
 set -eu
 shared_only=0
 if [ "${1:-}" = --shared ]; then shared_only=1; shift; fi

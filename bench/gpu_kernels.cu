@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The time of kernels on a GPU beside other libraries: kernels [--tiny] [--filter NAME] [--others FILE] [--json FILE].
+// The time of kernels on a GPU beside other libraries: gpu_kernels [--tiny] [--filter NAME] [--others FILE] [--json
+// FILE].
 // --tiny launches each once at a small shape, which an emulator can run too. For bench/gpu.sh.
 #include <cstring>
 
@@ -21,7 +22,7 @@ int main(int count, char** arguments) {
     } else if (value != nullptr && i + 1 < count) {
       *value = arguments[++i];
     } else {
-      std::fputs("usage: kernels [--tiny] [--filter NAME] [--others FILE] [--json FILE]\n", stderr);
+      std::fputs("usage: gpu_kernels [--tiny] [--filter NAME] [--others FILE] [--json FILE]\n", stderr);
       return 2;
     }
   }
