@@ -2,7 +2,6 @@
 // Every kernel that ships, as bench/static.sh compiles and tables them: X(type in namespace temper::kernel).
 #pragma once
 #include "temper/kernel/activation.cuh"
-#include "temper/kernel/adamw.cuh"
 #include "temper/kernel/attention.cuh"
 #include "temper/kernel/attention_gradient.cuh"
 #include "temper/kernel/cross_entropy.cuh"
@@ -14,6 +13,7 @@
 #include "temper/kernel/nf4_gradient.cuh"
 #include "temper/kernel/nf4_matmul.cuh"
 #include "temper/kernel/rms_norm.cuh"
+#include "temper/kernel/update_8bit.cuh"
 
 namespace temper::kernel {
 
@@ -27,6 +27,10 @@ using MatmulForwardSkinny = Matmul<Forward, bf16, SkinnyTile>;
 using MatmulInputGradientSkinny = Matmul<InputGradient, bf16, SkinnyTile>;
 using Nf4Gradient = Nf4InputGradient<bf16, LargeTile, Nf4Rows::whole_blocks>;
 using Nf4GradientSmall = Nf4InputGradient<bf16, SmallTile, Nf4Rows::whole_blocks>;
+using UpdateAdamW = Update<AdamW, float>;
+using UpdateAdamWNarrow = Update<AdamW, bf16>;
+using UpdateLion = Update<Lion, float>;
+using UpdateSgd = Update<MomentumSgd, float>;
 using Nf4OneToken = Nf4FewTokens<bf16, 1>;
 using Nf4FourTokens = Nf4FewTokens<bf16, 4>;
 using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
@@ -72,4 +76,9 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(Dropout<temper::bf16>)               \
   X(SquaresOfPieces<temper::bf16>)       \
   X(NormOfPieces)                        \
-  X(AdamW)
+  X(UpdateAdamW)                         \
+  X(UpdateAdamWNarrow)                   \
+  X(UpdateLion)                          \
+  X(UpdateSgd)                           \
+  X(Update8bit<float>)                   \
+  X(Update8bit<temper::bf16>)
