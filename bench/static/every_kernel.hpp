@@ -5,10 +5,11 @@
 #include "temper/kernel/attention.cuh"
 #include "temper/kernel/attention_gradient.cuh"
 #include "temper/kernel/cross_entropy.cuh"
+#include "temper/kernel/dora.cuh"
 #include "temper/kernel/dropout.cuh"
 #include "temper/kernel/embedding.cuh"
 #include "temper/kernel/global_norm.cuh"
-#include "temper/kernel/matmul.cuh"
+#include "temper/kernel/matmul_parts.cuh"
 #include "temper/kernel/nf4.cuh"
 #include "temper/kernel/nf4_gradient.cuh"
 #include "temper/kernel/nf4_matmul.cuh"
@@ -25,6 +26,8 @@ using MatmulInputGradientSmall = Matmul<InputGradient, bf16, SmallTile>;
 using MatmulWeightGradientSmall = Matmul<WeightGradient, float, SmallTile>;
 using MatmulForwardSkinny = Matmul<Forward, bf16, SkinnyTile>;
 using MatmulInputGradientSkinny = Matmul<InputGradient, bf16, SkinnyTile>;
+using MatmulWeightGradientSkinny = Matmul<WeightGradient, float, SkinnyTile>;
+using MatmulWeightGradientFlat = Matmul<WeightGradient, float, FlatTile>;
 using Nf4Gradient = Nf4InputGradient<bf16, LargeTile, Nf4Rows::whole_blocks>;
 using Nf4GradientSmall = Nf4InputGradient<bf16, SmallTile, Nf4Rows::whole_blocks>;
 using UpdateAdamW = Update<AdamW, float>;
@@ -49,6 +52,14 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(MatmulWeightGradientSmall)           \
   X(MatmulForwardSkinny)                 \
   X(MatmulInputGradientSkinny)           \
+  X(MatmulWeightGradientSkinny)          \
+  X(MatmulWeightGradientFlat)            \
+  X(AddParts<float>)                     \
+  X(DoraSquares<DenseRows>)              \
+  X(DoraSquares<Nf4CodeRows>)            \
+  X(DoraNorms)                           \
+  X(DoraColumns)                         \
+  X(MagnitudeGradient)                   \
   X(Nf4Quantize<temper::bf16>)           \
   X(Nf4Dequantize<temper::bf16>)         \
   X(Nf4OneToken)                         \

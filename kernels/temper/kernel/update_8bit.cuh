@@ -60,7 +60,7 @@ struct MomentMaps {
 // Grid x over the pieces. A lane has eight elements of a block of 256: neighbours in bf16, twice four in float.
 template <class T, class G = float>
 struct Update8bit {
-  static constexpr int threads = 256, blocks = 2, each = 8, run = sizeof(T) == 2 ? 8 : 4, runs = each / run;
+  static constexpr int threads = 320, blocks = 2, each = 8, run = sizeof(T) == 2 ? 8 : 4, runs = each / run;
   static_assert(each * device::warp_size == code_block && piece_elements % code_block == 0);
   struct Shared {
     MomentMaps maps;
