@@ -69,7 +69,7 @@ if [ -n "$bitsandbytes" ]; then
     count "$scratch/bitsandbytes" "$tokens" 256 4096 -- 'ours=temper::kernel' 'kgemm_4bit_inference_naive=kgemm_4bit' \
       'gemm_4bit_simt=gemm_4bit_simt' 'gemm_4bit_sm80_m16n8k16=gemm_4bit_sm80'
   done
-  loops "$scratch/bitsandbytes" "$scratch/gemm_4bit_sm80.o"
+  loops "$scratch/bitsandbytes"
 fi
 if [ -n "$llmc" ]; then
   compile "-I$llmc/dev/cuda" bench/reference/llmc_attention.cu -o "$scratch/llmc" -lcublas -lcublasLt -lfmt
@@ -81,5 +81,5 @@ fi
 if [ -s "$scratch/listing" ]; then
   "${CXX:-g++}" -std=c++20 -O1 -Iinclude -Ikernels bench/static/loops.cpp -o "$scratch/loops"
   printf '\nMain loops in machine code of sm_80\n\n'
-  "$scratch/loops" "$scratch/listing"
+  "$scratch/loops" "$scratch/listing" | grep -v __half
 fi

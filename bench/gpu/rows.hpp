@@ -5,10 +5,10 @@
 
 #include "gpu/measure.hpp"
 #include "temper/kernel/activation.cuh"
-#include "temper/kernel/adamw.cuh"
 #include "temper/kernel/attention_gradient.cuh"
 #include "temper/kernel/cross_entropy.cuh"
 #include "temper/kernel/rms_norm.cuh"
+#include "temper/kernel/update.cuh"
 
 namespace temper::bench {
 
@@ -144,15 +144,19 @@ inline void measure_rows(Measurements& all) {
     const auto count = static_cast<std::size_t>(tiny ? 4096 : 64 << 20);
     device::Buffer<float> value(some_numbers<float>(count)), gradient(some_numbers<float>(count)),
         first(some_numbers<float>(count)), second(std::vector<float>(count, 0.5f));
+    using Kernel = kernel::Update<kernel::AdamW, float>;
+    std::vector<kernel::TablePiece> of_tensor;
+    kernel::add_table_pieces(of_tensor, 0, static_cast<Index>(count));
+    const std::vector<Kernel::Tensor> table{
+        {value.data(), gradient.data(), {first.data(), second.data()}, static_cast<Index>(count), 0, 0}};
+    device::Buffer<Kernel::Tensor> tensors(table);
+    device::Buffer<kernel::TablePiece> pieces(of_tensor);
+    device::Buffer<kernel::AdamW::Factors> factors(
+        std::vector<kernel::AdamW::Factors>{{1, 1, 0.9f, 0.1f, 0.99f, 0.01f, 1, -1e-3f, 1e-8f}});
     all.add("adamw, float", std::to_string(count), {28.0 * static_cast<double>(count), 0},
             [&](int) {
-              device::launch(stream, {kernel::elementwise_grid<float>(static_cast<Index>(count)), 1, 1},
-                             kernel::AdamW{value.data(),
-                                           gradient.data(),
-                                           first.data(),
-                                           second.data(),
-                                           static_cast<Index>(count),
-                                           {1, 1, 0.1f, 0.01f, 0.99f, 1, -1e-3f, 1e-8f}});
+              device::launch(stream, {static_cast<int>(of_tensor.size()), 1, 1},
+                             Kernel{{tensors.data(), pieces.data(), factors.data(), nullptr}});
             },
             {copy_of(all, 28.0 * static_cast<double>(count))});
   }
