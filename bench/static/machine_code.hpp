@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What nvcc's tools say of a compiled kernel: registers and spills as 'ptxas -v' prints them, and the instructions of
 // its main loop in the listing of 'cuobjdump -sass'. The main loop is the innermost with the most tensor-core
-// instructions. Not counted in it: what never runs (a predicate that is always false), and pieces that load two bytes
-// at a time, the way of rows that are not aligned. A loop inside it counts once, and so does each of two ways.
+// instructions, or, without them, fused multiplications. Not counted in it: what never runs (a predicate that is always
+// false), and pieces that load two bytes at a time, the way of rows that are not aligned. A loop inside it counts once,
+// and so does each of two ways.
 #pragma once
 #include <cxxabi.h>
 
@@ -34,7 +35,7 @@ inline std::string kernel_name(const std::string& mangled) {
 }
 
 struct MainLoop {
-  int instructions = 0, tensor = 0, async_copies = 0, matrix_loads = 0;
+  int instructions = 0, tensor = 0, fused = 0, async_copies = 0, matrix_loads = 0;
   int wavefronts = 0;  // of shared memory, 128 bytes each, for a warp
   int loops_inside = 0;
 };
@@ -68,6 +69,7 @@ inline MainLoop counted(const std::vector<Instruction>& code, const std::vector<
     if (!rare) {
       loop.instructions += piece.instructions;
       loop.tensor += piece.tensor;
+      loop.fused += piece.fused;
       loop.async_copies += piece.async_copies;
       loop.matrix_loads += piece.matrix_loads;
       loop.wavefronts += piece.wavefronts;
@@ -81,6 +83,7 @@ inline MainLoop counted(const std::vector<Instruction>& code, const std::vector<
     if (has(one.text, "@!PT ")) continue;
     ++piece.instructions;
     piece.tensor += has(one.text, "HMMA");
+    piece.fused += has(one.text, "FFMA");
     piece.async_copies += has(one.text, "LDGSTS");
     piece.matrix_loads += has(one.text, "LDSM");
     piece.wavefronts += wavefronts_of(one.text);
@@ -104,17 +107,16 @@ inline MainLoop main_loop_of(const std::vector<Instruction>& code) {
   std::sort(begins.begin(), begins.end());
   std::map<std::uint64_t, MainLoop> loops;
   for (const auto& [first, last] : ends) loops[first] = counted(code, begins, first, last);
+  const auto work = [](const MainLoop& loop) { return std::pair(loop.tensor, loop.fused); };
   MainLoop best;
   for (auto& [first, loop] : loops) {
     bool innermost = true;
     for (const auto& [inner, of_inner] : loops) {
       if (inner <= first || ends[inner] > ends[first]) continue;
       ++loop.loops_inside;
-      innermost = innermost && of_inner.tensor < loop.tensor;
+      innermost = innermost && work(of_inner) < work(loop);
     }
-    if (innermost && loop.tensor > 0 &&
-        std::pair(loop.tensor, loop.instructions) > std::pair(best.tensor, best.instructions))
-      best = loop;
+    if (innermost && work(loop) > work(best)) best = loop;
   }
   return best;
 }

@@ -2,10 +2,12 @@
 // Predictions, none of them measured: what a kernel moves and computes by its construction beside what its operands and
 // result ask for at least, and the time of both on one device of each architecture.
 //   floor = max(bytes / bandwidth, operations / peak), each byte of operands and result moved once
-//   built = max(bytes / bandwidth / reach, padded operations / (peak share fullness), fetched / rate)
+//   built = max(bytes / bandwidth / reach, padded operations / (peak share fullness), fetched / rate,
+//               instructions / slots)
 // 'fetched' is what all blocks read, tiles of the same rows again and again, at 64 bytes a cycle and multiprocessor, or
 // 128 where it comes from the first cache. 'share' is of the tensor cores (tables.cpp); 'fullness' of the last wave of
-// blocks; 'reach' the part of the multiprocessors that have a block at all. Latencies and launches are not in it.
+// blocks; 'reach' the part of the multiprocessors that have a block at all. Instructions count where there are no
+// tensor cores. Latencies and launches are not in it.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -45,6 +47,7 @@ inline const Architecture* architecture(int number) {
 struct OfKernel {
   int resident;
   double tensor_share;
+  int loop;  // instructions of the main loop
 };
 using Known = std::map<std::string, OfKernel>;
 
@@ -52,6 +55,7 @@ struct Work {
   double bytes, operations;  // at least
   double padded, fetched;    // as built
   double blocks;
+  double rounds = 0;  // of the main loop, all warps together, where instructions may bound
   enum class From { second_cache, first_cache } from = From::second_cache;
 };
 
@@ -67,10 +71,11 @@ inline void print_row(const Architecture& on, const Known& known, const std::str
                reach = std::min(1.0, work.blocks / on.multiprocessors);
   const double rate = (work.from == Work::From::first_cache ? 128 : 64) * on.clock() * on.multiprocessors * reach;
   const double floor = std::max(work.bytes / on.bandwidth, work.operations / on.peak);
+  const double slots = 4 * on.clock() * on.multiprocessors * fullness;
   const double times[] = {work.bytes / on.bandwidth / reach, work.padded / (on.peak * of.tensor_share * fullness),
-                          work.fetched / rate};
-  const char* const bounds[] = {"memory", "tensor cores", "fetching"};
-  const auto bound = std::max_element(times, times + 3) - times;
+                          work.fetched / rate, work.rounds * of.loop / slots};
+  const char* const bounds[] = {"memory", "tensor cores", "fetching", "instructions"};
+  const auto bound = std::max_element(times, times + 4) - times;
   std::printf("| %s | `%s` | %.1f | %.2f | %.1f | %.2f | %.1f | %.0f | %.1f | %.1f | %s | %.2f |\n", what.c_str(),
               kernel.c_str(), work.bytes / 1e6, work.operations / 1e9, work.fetched / 1e6,
               work.padded / work.operations, waves, 100 * fullness, floor * 1e6, times[bound] * 1e6, bounds[bound],
@@ -90,14 +95,14 @@ void print_tiles(const Architecture& on, const Known& known, const std::string& 
              blocks * k * (2 * tile_m + weight_bytes * tile_n), blocks});
 }
 
-// A warp a feature reads x for itself.
+// A warp a feature reads x for itself, and goes through its main loop for each eight codes of a lane.
 template <class Kernel>
 void print_few(const Architecture& on, const Known& known, const std::string& what, int tokens, int out, int in,
                double weight_bytes) {
   const double m = tokens, n = out, k = in;
   print_row(on, known, what, kernel_name(typeid(Kernel).name()),
             {weight_bytes * n * k + 2 * m * k + 2 * m * n, 2 * m * n * k, 2 * m * n * k, n * k * (weight_bytes + 2 * m),
-             static_cast<double>(Kernel::grid(out)), Work::From::first_cache});
+             static_cast<double>(Kernel::grid(out)), n * k / 8 / 32, Work::From::first_cache});
 }
 
 template <int Width>
