@@ -97,7 +97,7 @@ inline MainLoop main_loop_of(const std::vector<Instruction>& code) {
   std::map<std::uint64_t, std::uint64_t> ends;  // of loops, by where they begin
   std::vector<std::uint64_t> begins;            // of pieces that run from their first to their last instruction
   for (const Instruction& one : code) {
-    const auto branch = one.text.find("BRA "), to = one.text.find("0x", branch);
+    const auto branch = one.text.find("BRA"), to = one.text.find("0x", branch);
     if (branch == std::string::npos || to == std::string::npos) continue;
     const std::uint64_t target = std::stoull(one.text.substr(to), nullptr, 16);
     begins.push_back(target);
@@ -107,7 +107,7 @@ inline MainLoop main_loop_of(const std::vector<Instruction>& code) {
   std::sort(begins.begin(), begins.end());
   std::map<std::uint64_t, MainLoop> loops;
   for (const auto& [first, last] : ends) loops[first] = counted(code, begins, first, last);
-  const auto work = [](const MainLoop& loop) { return std::pair(loop.tensor, loop.fused); };
+  const auto work = [](const MainLoop& loop) { return loop.tensor > 0 ? 100000 * loop.tensor : loop.fused; };
   MainLoop best;
   for (auto& [first, loop] : loops) {
     bool innermost = true;
@@ -116,7 +116,7 @@ inline MainLoop main_loop_of(const std::vector<Instruction>& code) {
       ++loop.loops_inside;
       innermost = innermost && work(of_inner) < work(loop);
     }
-    if (innermost && work(loop) > work(best)) best = loop;
+    if (innermost && std::pair(work(loop), loop.instructions) > std::pair(work(best), best.instructions)) best = loop;
   }
   return best;
 }
