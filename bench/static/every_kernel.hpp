@@ -30,6 +30,8 @@ using MatmulWeightGradientSkinny = Matmul<WeightGradient, float, SkinnyTile>;
 using MatmulWeightGradientFlat = Matmul<WeightGradient, float, FlatTile>;
 using Nf4Gradient = Nf4InputGradient<bf16, LargeTile, Nf4Rows::whole_blocks>;
 using Nf4GradientSmall = Nf4InputGradient<bf16, SmallTile, Nf4Rows::whole_blocks>;
+using DoraSquaresDense = DoraSquares<DenseRows>;
+using DoraSquaresNf4 = DoraSquares<Nf4CodeRows>;
 using UpdateAdamW = Update<AdamW, float>;
 using UpdateAdamWNarrow = Update<AdamW, bf16>;
 using UpdateLion = Update<Lion, float>;
@@ -55,8 +57,8 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(MatmulWeightGradientSkinny)          \
   X(MatmulWeightGradientFlat)            \
   X(AddParts<float>)                     \
-  X(DoraSquares<DenseRows>)              \
-  X(DoraSquares<Nf4CodeRows>)            \
+  X(DoraSquaresDense)                    \
+  X(DoraSquaresNf4)                      \
   X(DoraNorms)                           \
   X(DoraColumns)                         \
   X(MagnitudeGradient)                   \

@@ -26,8 +26,8 @@ struct WeightGradient {  // dweight [O, I] = dy [T, O] transposed x [T, I]
   static constexpr Stored a = Stored::across_k, b = Stored::across_k;
 };
 
-// The tile of a block, of a warp in it, how many slices of k are under way at once, and how many blocks a multiprocessor
-// is to hold.
+// The tile of a block, of a warp in it, how many slices of k are under way at once, and how many blocks a
+// multiprocessor is to hold.
 struct LargeTile {
   static constexpr int m = 128, n = 128, k = 32, warp_m = 64, warp_n = 32, stages = 4, blocks = 2;
 };
