@@ -9,9 +9,9 @@
 
 namespace temper::test::kernels {
 
-template <class T>
+template <class T, class G>
 struct CodedOnDevice {
-  TrainedOnDevice<T> plain;
+  TrainedOnDevice<T, G> plain;
   std::vector<unsigned char> first_codes, second_codes;
   std::vector<float> first_scales, second_scales;
   device::Buffer<unsigned char> on_first_codes, on_second_codes;
@@ -29,8 +29,8 @@ struct CodedOnDevice {
         on_second_scales(second_scales) {}
 };
 
-template <class T>
-void move_coded(CodedOnDevice<T>& tensor, const kernel::AdamW::Factors& f, const Random& random) {
+template <class T, class G>
+void move_coded(CodedOnDevice<T, G>& tensor, const kernel::AdamW::Factors& f, const Random& random) {
   const std::size_t count = tensor.plain.value.size() - tensor.plain.shift;
   for (std::size_t begin = 0; begin < count; begin += code_block) {
     const std::size_t size = std::min(count - begin, static_cast<std::size_t>(code_block));
@@ -43,7 +43,7 @@ void move_coded(CodedOnDevice<T>& tensor, const kernel::AdamW::Factors& f, const
     decode_block<Signs::positive>(second_codes, static_cast<Index>(size), second_scale, second);
     for (std::size_t i = 0; i < size; ++i) {
       const std::size_t place = tensor.plain.shift + begin + i;
-      const float g = tensor.plain.gradient[place] * (f.gradient_scale * clipping);
+      const float g = static_cast<float>(number(tensor.plain.gradient[place])) * (f.gradient_scale * clipping);
       Moved<float> one{static_cast<float>(number(tensor.plain.value[place])), first[i], second[i]};
       one.first = first[i] = std::fma(f.new_first, g, first[i] * f.old_first);
       one.second = second[i] = std::fma(f.new_second * g, g, second[i] * f.old_second);
@@ -56,16 +56,16 @@ void move_coded(CodedOnDevice<T>& tensor, const kernel::AdamW::Factors& f, const
   }
 }
 
-template <class T>
+template <class T, class G = float>
 Outcome update_8bit_case(device::Stream& stream, const UpdateShape& shape) {
-  using Kernel = kernel::Update8bit<T>;
+  using Kernel = kernel::Update8bit<T, G>;
   Numbers numbers(shape.counts.size());
-  std::vector<std::unique_ptr<CodedOnDevice<T>>> tensors;
+  std::vector<std::unique_ptr<CodedOnDevice<T, G>>> tensors;
   std::vector<typename Kernel::Tensor> table;
   std::vector<kernel::TablePiece> pieces;
   for (const int count : shape.counts) {
     const auto i = tensors.size();
-    tensors.push_back(std::make_unique<CodedOnDevice<T>>(numbers, count, shape.shift));
+    tensors.push_back(std::make_unique<CodedOnDevice<T, G>>(numbers, count, shape.shift));
     auto& tensor = *tensors.back();
     table.push_back({tensor.plain.on_value.data() + shape.shift,
                      tensor.plain.on_gradient.data() + shape.shift,
@@ -178,6 +178,7 @@ inline KernelCases update_8bit_cases() {
          return update_8bit_case<bf16>(s, {{17000, 1, 0, 512, 301}, 0, 3});
        }},
       {"update_8bit: bf16, not aligned", [=](Stream& s) { return update_8bit_case<bf16>(s, shifted); }},
+      {"update_8bit: bf16, gradients in bf16", [=](Stream& s) { return update_8bit_case<bf16, bf16>(s, {{1030}}); }},
   };
 }
 

@@ -70,13 +70,15 @@ T at_random(float x, const Random& random, std::size_t element) {
 }
 
 // The tensors of a table, on the host and on the device. 'shift' elements before the first are not the tensor's.
-template <class T>
+template <class T, class G>
 struct TrainedOnDevice {
   std::size_t shift;
   std::vector<T> value;
-  std::vector<float> gradient, first, second;
+  std::vector<G> gradient;
+  std::vector<float> first, second;
   device::Buffer<T> on_value;
-  device::Buffer<float> on_gradient, on_first, on_second;
+  device::Buffer<G> on_gradient;
+  device::Buffer<float> on_first, on_second;
 
   TrainedOnDevice(Numbers& numbers, int count, int shifted)
       : shift(at(shifted)),
@@ -89,8 +91,8 @@ struct TrainedOnDevice {
         on_first(value.size()),
         on_second(value.size()) {}
   void draw_gradient(Numbers& numbers) {
-    gradient = numbers.many<float>(gradient.size(), 0.1f);
-    if (gradient.size() > 2) gradient[gradient.size() / 2] = 0;
+    gradient = numbers.many<G>(gradient.size(), 0.1f);
+    if (gradient.size() > 2) gradient[gradient.size() / 2] = G{};
     on_gradient.upload(gradient);
   }
 };
@@ -102,16 +104,16 @@ struct UpdateShape {
 inline constexpr float clipping = 0.75f;
 inline std::uint32_t site_of(std::size_t tensor) { return 77u + static_cast<std::uint32_t>(tensor); }
 
-template <class Rule, class T>
+template <class Rule, class T, class G = float>
 Outcome update_case(device::Stream& stream, const UpdateShape& shape) {
-  using Kernel = kernel::Update<Rule, T>;
+  using Kernel = kernel::Update<Rule, T, G>;
   Numbers numbers(shape.counts.size());
-  std::vector<std::unique_ptr<TrainedOnDevice<T>>> tensors;
+  std::vector<std::unique_ptr<TrainedOnDevice<T, G>>> tensors;
   std::vector<typename Kernel::Tensor> table;
   std::vector<kernel::TablePiece> pieces;
   for (const int count : shape.counts) {
     const auto i = tensors.size();
-    tensors.push_back(std::make_unique<TrainedOnDevice<T>>(numbers, count, shape.shift));
+    tensors.push_back(std::make_unique<TrainedOnDevice<T, G>>(numbers, count, shape.shift));
     auto& tensor = *tensors.back();
     if (!std::is_same_v<Rule, kernel::MomentumSgd>) {  // whose first step must not read it
       tensor.on_first.upload(tensor.first);
@@ -149,7 +151,7 @@ Outcome update_case(device::Stream& stream, const UpdateShape& shape) {
         Moved<float> one{static_cast<float>(number(tensor.value[i])), tensor.first[i], tensor.second[i]};
         Moved<double> exact{number(tensor.value[i]), number(one.first), number(one.second)};
         const Moved<double> before = exact;
-        move(Rule{}, one, tensor.gradient[i] * scale, f);
+        move(Rule{}, one, static_cast<float>(number(tensor.gradient[i])) * scale, f);
         const double g = number(tensor.gradient[i]) * number(scale), u = 0x1p-24;
         move(Rule{}, exact, g, f);
         outcome.compare(number(value[i]), number(at_random<T>(one.value, random, i - tensor.shift)), 0);
@@ -180,6 +182,8 @@ inline KernelCases update_cases() {
       {"update: AdamW, float, not aligned", [=](Stream& s) { return update_case<AdamW, float>(s, shifted); }},
       {"update: AdamW, bf16", [=](Stream& s) { return update_case<AdamW, bf16>(s, many); }},
       {"update: AdamW, bf16, not aligned", [=](Stream& s) { return update_case<AdamW, bf16>(s, shifted); }},
+      {"update: AdamW, bf16, gradients in bf16",
+       [=](Stream& s) { return update_case<AdamW, bf16, bf16>(s, {{1030}}); }},
       {"update: Lion, float", [=](Stream& s) { return update_case<Lion, float>(s, shifted); }},
       {"update: Lion, bf16",
        [=](Stream& s) {
