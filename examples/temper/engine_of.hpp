@@ -191,6 +191,7 @@ class EngineOf : public Engine {
         .recompute = recipe_.is("training.recompute", "blocks") ? temper::Recompute::blocks : temper::Recompute::none,
         .base = temper::reads_reference(objective_) || recipe_.is("task", "ppo") ? temper::Base::kept
                                                                                  : temper::Base::replaced,
+        .precision = recipe_.is("training.precision", "bf16") ? temper::Precision::bf16 : temper::Precision::full,
         .scores = labels_ ? labels_->outputs() : 0};
   }
   void open_teacher(temper::Execution execution) {

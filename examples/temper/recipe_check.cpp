@@ -53,6 +53,12 @@ class Checks {
   }
 
   void check_training() {
+    check_optimizer();
+    if (recipe_.is("training.precision", "bf16") && !recipe_.is("adapter.method", "full") &&
+        recipe_.value("adapter.modules_to_save").empty())
+      complain("training.precision",
+               "bf16 is how trained matrices of the model are held, and here only an adapter is trained, which stays "
+               "float; expected fp32, adapter.method full, or adapter.modules_to_save");
     if (recipe_.boolean("training.nesterov") && recipe_.number("training.momentum") == 0)
       complain("training.nesterov", "needs a momentum; expected training.momentum above 0");
     if (recipe_.has("training.learning_rate") &&
@@ -64,6 +70,25 @@ class Checks {
                                                         recipe_.text("objective.loss")));
     if (recipe_.is("task", "distillation") && !recipe_.has("teacher"))
       complain("teacher", "is missing; expected the path of the teacher's folder");
+  }
+
+  // A setting that the rule does not read would be a promise that nobody keeps.
+  void check_optimizer() {
+    const std::string rule = recipe_.text("training.optimizer");
+    struct Reader {
+      KeyPath key;
+      std::string_view rules;
+    };
+    for (const auto& [key, rules] : {Reader{"training.momentum", "sgd muon"},
+                                     {"training.nesterov", "sgd muon"},
+                                     {"training.beta1", "adamw adamw_8bit lion muon"},
+                                     {"training.beta2", "adamw adamw_8bit lion muon"},
+                                     {"training.epsilon", "adamw adamw_8bit muon"}}) {
+      if (has_word(rules, rule) || recipe_.value(key) == Json::parse(find_key(key.path)->fallback)) continue;
+      complain(key, fmt::format("the rule {} has no such setting; expected it to be left out, or training.optimizer "
+                                "one of {}",
+                                rule, rules));
+    }
   }
 
   void check_policy() {

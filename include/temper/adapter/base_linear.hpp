@@ -18,7 +18,7 @@ struct BaseLinear {
 
   void forward(Context<B>& ctx, In<B> x, Out<B> y) const {
     if (weight && ctx.adapted())
-      matmul(ctx, y, x, DenseMatrix<B>(weight->value));
+      matmul(ctx, y, x, weight->matrix());
     else
       matmul(ctx, y, x, frozen.weight);
     add_bias(ctx, y.view);
@@ -33,7 +33,7 @@ struct BaseLinear {
     bias_backward(ctx, dy);
     if (weight) {
       matmul_outer(ctx, onto(weight->gradient), dy, x);
-      matmul_transposed(ctx, dx, dy, DenseMatrix<B>(weight->value));
+      matmul_transposed(ctx, dx, dy, weight->matrix());
     } else {
       matmul_transposed(ctx, dx, dy, frozen.weight);
     }

@@ -11,17 +11,23 @@
 
 #include "temper/core/context.hpp"
 #include "temper/core/view.hpp"
+#include "temper/storage/dense.hpp"
 
 namespace temper {
 
-// A tensor that is trained. Vectors are held as one row; 'shape' is the shape that a file shows.
+// A tensor that is trained. Vectors are held as one row; 'shape' is the shape that a file shows. A matrix may be held
+// in bf16 (Precision::bf16): its 'value' then has a shape, and memory only while an optimizer moves it.
 template <class B>
 struct Parameter {
   using Act = typename B::Activation;
   std::string name;          // as in a Hugging Face file: model.layers.0.self_attn.q_proj.lora_A.weight
   std::vector<Index> shape;  // [n] or [rows, cols]
   View<B, Act, 2> value{}, gradient{};
-  double rate_scale = 1;  // of the learning rate (LoRA+)
+  View<B, bf16, 2> narrow{};  // the values where they are held in bf16, else empty
+  double rate_scale = 1;      // of the learning rate (LoRA+)
+
+  DenseMatrix<B> matrix() const { return is_narrow() ? DenseMatrix<B>(narrow) : DenseMatrix<B>(value); }
+  bool is_narrow() const { return !narrow.empty(); }
 
   Index size() const { return value.size(); }
   bool is_matrix() const { return shape.size() == 2; }  // matrices decay, vectors do not

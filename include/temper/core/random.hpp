@@ -25,9 +25,10 @@ constexpr Random4 philox(Random4 counter, std::uint64_t key) {
   return counter;
 }
 
-// A place that draws numbers, known by its name ('model.layers.3.self_attn.q_proj dropout'): FNV-1a, 32 bits.
-constexpr std::uint32_t random_site(std::string_view name) {
-  std::uint32_t hash = 2166136261u;
+// A place that draws numbers, known by its name ('model.layers.3.self_attn.q_proj dropout'): FNV-1a, 32 bits. With
+// 'before' the site of a first part, that of the two parts together.
+constexpr std::uint32_t random_site(std::string_view name, std::uint32_t before = 2166136261u) {
+  std::uint32_t hash = before;
   for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
   return hash;
 }
@@ -42,6 +43,12 @@ struct Random {
     return philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), step, site}, seed);
   }
   constexpr std::uint32_t bits(std::uint64_t element) const { return block(element / 4)[element % 4]; }
+
+  // Sixteen bits an element: eight neighbours share one block.
+  static constexpr std::uint16_t bits16(const Random4& block, std::uint64_t element) {
+    return static_cast<std::uint16_t>(block[element / 2 % 4] >> (element % 2 * 16));
+  }
+  constexpr std::uint16_t bits16(std::uint64_t element) const { return bits16(block(element / 8), element); }
 
   // Uniform in [0, 1) with 24 bits, exact in float and double alike.
   constexpr double uniform(std::uint64_t element) const { return static_cast<double>(bits(element) >> 8) * 0x1p-24; }

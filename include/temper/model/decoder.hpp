@@ -49,6 +49,7 @@ struct BuildOptions {
   Execution execution = Execution::running;  // planning: shapes and bytes only
   Recompute recompute = Recompute::none;
   Base base = Base::replaced;  // kept: what is trained can be switched off like any adapter
+  Precision precision = Precision::full;
   Index scores = 0;            // outputs of a score head in place of the language head; 0: none
 };
 
@@ -84,7 +85,8 @@ class Decoder {
         source_ ? source_->description() : "", name_of(config_.coding),
         name_of(source_ ? source_->coding() : Coding::dense));
     typename B::Stream stream(1);
-    Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range, options.base);
+    Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range, options.base,
+                     options.precision);
     embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width);
     if constexpr (HasPrefix<A, B>) prefix_ = adapter_.prefix(build, config_.vocabulary, config_.width);
     for (Index l = 0; l < config_.layers; ++l)
@@ -112,8 +114,8 @@ class Decoder {
   Index scores() const { return score_ ? score_->value.rows() : 0; }  // outputs of the score head; 0: a language model
 
   HeadOf<B> head(Adapters adapters = Adapters::on) {
-    if (score_) return {DenseMatrix<B>(score_->value), score_->gradient, HeadKind::scores};
-    if (head_ && adapters == Adapters::on) return {DenseMatrix<B>(head_->value), head_->gradient};
+    if (score_) return {score_->matrix(), score_->gradient, HeadKind::scores};
+    if (head_ && adapters == Adapters::on) return {head_->matrix(), head_->gradient};
     if (!config_.tied) return {frozen_head_, {}};
     return {embedding_.table(adapters), embedding_.trained ? embedding_.trained->gradient : Matrix{}};
   }

@@ -13,7 +13,7 @@ struct Embedding {
   std::optional<Parameter<B>> trained;
 
   DenseMatrix<B> table(Adapters adapters) const {
-    return trained && adapters == Adapters::on ? DenseMatrix<B>(trained->value) : frozen;
+    return trained && adapters == Adapters::on ? trained->matrix() : frozen;
   }
 
   void forward(Context<B>& ctx, View<B, const TokenId, 1> tokens, View<B, typename B::Activation, 2> y) const {

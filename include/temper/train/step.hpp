@@ -37,7 +37,7 @@ void plan_update(Plan& plan, Stream& stream, M& model, const R& optimizer) {
   Context<B> ctx(stream, arena, 0, Execution::planning);
   model.visit([&](auto& p) {
     auto state = optimizer.state(memory, p);
-    optimizer.update(ctx, p, state, {});
+    apply(ctx, optimizer, p, state, {});
   });
   plan.of(Holder::optimizer) += memory.bytes()[static_cast<std::size_t>(Holder::optimizer)];
   if (arena.peak() > plan.arena_bytes()) plan.of(Holder::scratch) = arena.peak() - plan.of(Holder::kept_activations);
@@ -240,8 +240,8 @@ template <class B, class R, class M>
 void update(Session<B, R>& session, M& model, const R& optimizer, double rate) {
   std::size_t next = 0;
   model.visit([&](auto& p) {
-    optimizer.update(session.context(), p, session.states()[next++],
-                     {.number = session.number, .rate = rate, .gradient_scale = session.gradient_scale});
+    apply(session.context(), optimizer, p, session.states()[next++],
+          {.number = session.number, .rate = rate, .gradient_scale = session.gradient_scale});
   });
 }
 // [/update]
