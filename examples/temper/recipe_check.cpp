@@ -54,11 +54,7 @@ class Checks {
 
   void check_training() {
     check_optimizer();
-    if (recipe_.is("training.precision", "bf16") && !recipe_.is("adapter.method", "full") &&
-        recipe_.value("adapter.modules_to_save").empty())
-      complain("training.precision",
-               "bf16 is how trained matrices of the model are held, and here only an adapter is trained, which stays "
-               "float; expected fp32, adapter.method full, or adapter.modules_to_save");
+    check_trained_matrices();
     if (recipe_.boolean("training.nesterov") && recipe_.number("training.momentum") == 0)
       complain("training.nesterov", "needs a momentum; expected training.momentum above 0");
     if (recipe_.has("training.learning_rate") &&
@@ -89,6 +85,27 @@ class Checks {
                                 "one of {}",
                                 rule, rules));
     }
+  }
+
+  // How matrices of the model are held and moved is asked of those that are trained.
+  void check_trained_matrices() {
+    const bool narrow = recipe_.is("training.precision", "bf16"), early = recipe_.is("training.update", "in_backward");
+    if (!recipe_.is("adapter.method", "full") && recipe_.value("adapter.modules_to_save").empty()) {
+      constexpr std::string_view none =
+          "is about matrices of the model that are trained, and here only an adapter is; expected {}, adapter.method "
+          "full, or adapter.modules_to_save";
+      if (narrow) complain("training.precision", fmt::format(none, "fp32"));
+      if (early) complain("training.update", fmt::format(none, "after_backward"));
+    }
+    if (!early) return;
+    if (recipe_.has("training.max_grad_norm") && recipe_.number("training.max_grad_norm") > 0)
+      complain("training.max_grad_norm",
+               "is of all gradients, of which training.update in_backward never has more than one; expected null");
+    if (recipe_.integer("training.gradient_accumulation") > 1)
+      complain("training.gradient_accumulation",
+               "adds gradients up, which training.update in_backward does not hold; expected 1");
+    if (recipe_.is("task", "ppo"))
+      complain("training.update", "in_backward is not built for task ppo; expected after_backward");
   }
 
   void check_policy() {

@@ -28,4 +28,33 @@ TEST_CASE("optimizers: every word of the recipe trains, whole models and adapter
   }
 }
 
+TEST_CASE("optimizers: weights in bf16 that move in backward are planned to the byte, resumed and saved") {
+  TinyRun tiny(8);
+  tiny.recipe["adapter"] = Json{{"method", "full"}};
+  tiny.recipe["training"].update(Json{{"max_steps", 3},
+                                      {"gradient_accumulation", 1},
+                                      {"max_grad_norm", nullptr},
+                                      {"optimizer", "adamw_8bit"},
+                                      {"precision", "bf16"}});
+  tiny.recipe["checkpoint"] = Json{{"every_steps", 2}};
+  const std::string recipe = tiny.write_recipe().string();
+  std::vector<std::string> models;
+  Json bytes;
+  for (const std::string update : {"after_backward", "in_backward"}) {
+    const fs::path output = tiny / update;
+    const Finished run =
+        run_program({"train", recipe, "--set", "output=" + output.string(), "--set", "training.update=" + update});
+    CAPTURE(run.err);
+    REQUIRE(run.code == 0);
+    models.push_back(read_text(output / "model" / "model.safetensors"));
+    const Json manifest = temper::read_json(output / "run.json");
+    CHECK(manifest["measured"]["peak_bytes"] == manifest["plan"]["peak_bytes"]);
+    bytes.push_back(manifest["plan"]["peak_bytes"]);
+    CHECK(read_text(output / "model" / "config.json").find("bfloat16") != std::string::npos);
+  }
+  CHECK(models[0] == models[1]);
+  CHECK(bytes[1] < bytes[0]);
+  CHECK(models[0].find("\"BF16\"") != std::string::npos);
+}
+
 }  // namespace optimizers_test

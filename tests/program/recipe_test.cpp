@@ -204,13 +204,25 @@ TEST_CASE("recipe: a setting that the optimizer does not read is refused, unless
   CHECK(run_program({"plan", recipe, "--set", "training.optimizer=muon"}).code == 0);
 }
 
-TEST_CASE("recipe: bf16 is for matrices of the model that are trained") {
+TEST_CASE("recipe: how trained matrices are held and moved is asked of those that are trained") {
   TinyRun tiny;
-  tiny.recipe["training"]["precision"] = "bf16";
+  tiny.recipe["training"].update(Json{{"precision", "bf16"}, {"update", "in_backward"}, {"max_grad_norm", 1.0}});
+  tiny.recipe["training"]["gradient_accumulation"] = 2;
   const std::string recipe = tiny.write_recipe().string();
-  CHECK(holds(complaints(recipe), "training.precision: bf16 is how trained matrices of the model are held"));
-  CHECK(run_program({"plan", recipe, "--set", "adapter.modules_to_save=[\"lm_head\"]"}).code == 0);
-  CHECK(run_program({"plan", recipe, "--set", "adapter.method=full"}).code == 0);
+  const auto lines = complaints(recipe);
+  CHECK(lines.size() == 4);
+  CHECK(holds(lines, "training.precision: is about matrices of the model that are trained"));
+  CHECK(holds(lines, "expected after_backward, adapter.method full, or adapter.modules_to_save"));
+  CHECK(holds(lines, "training.max_grad_norm: is of all gradients"));
+  CHECK(holds(lines, "training.gradient_accumulation: adds gradients up"));
+  CHECK(complaints(recipe, {"--set", "adapter.method=full"}).size() == 2);
+  const std::vector<std::string> alone = {"--set", "training.max_grad_norm=null", "--set",
+                                          "training.gradient_accumulation=1"};
+  for (const std::string trained : {"adapter.method=full", "adapter.modules_to_save=[\"lm_head\"]"}) {
+    std::vector<std::string> arguments = {"plan", recipe, "--set", trained};
+    arguments.insert(arguments.end(), alone.begin(), alone.end());
+    CHECK(run_program(arguments).code == 0);
+  }
 }
 
 TEST_CASE("recipe: words of the contract that are not built say so") {

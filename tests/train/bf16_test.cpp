@@ -1,74 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Training with weights that are held in bf16 (Precision::bf16), under every rule.
+#include <cmath>
 #include <cstring>
 
 #include "io/scratch.hpp"
-#include "support/golden_model.hpp"
-#include "temper/optimizer/adafactor.hpp"
-#include "temper/optimizer/adamw_8bit.hpp"
-#include "temper/optimizer/any_optimizer.hpp"
-#include "temper/optimizer/lion.hpp"
-#include "temper/optimizer/muon.hpp"
-#include "temper/optimizer/sgd.hpp"
+#include "support/full_run.hpp"
 #include "temper/train/checkpoint.hpp"
 
 namespace bf16_test {
 
 using namespace temper_test;
-using temper::test::content_of;
 using temper::test::ScratchFolder;
-
-using B = Cpu<float>;
-using Model = Decoder<B, Full>;
-using Rule = AnyOptimizer<AdamW, Sgd, Adafactor, Lion, AdamW8bit, Muon>;
-
-struct Case {
-  const char* name;
-  Rule rule;
-  double rate;
-};
-std::vector<Case> cases() {
-  return {{"adamw", {AdamW{}}, 1e-3},
-          {"sgd", {Sgd{.momentum = 0.9}}, 1e-2},
-          {"adafactor", {Adafactor{}}, 1e-3},
-          {"lion", {Lion{}}, 2e-4},
-          {"adamw_8bit", {AdamW8bit{.smallest = 40}}, 1e-3},
-          {"muon", {Muon{}}, 2e-3}};
-}
-
-// A run on a model whose checkpoint is BF16, four rows a step.
-struct Run {
-  GoldenBatch golden{"llama_bf16"};
-  Model model;
-  CausalLm objective;
-  Rule rule;
-  double rate;
-  Trainee<Model, CausalLm, Rule> trainee;
-
-  Run(const Case& of, Precision precision, int threads = 1)
-      : model(open_decoder<B>(golden_models / "llama_bf16", Full{}, {.precision = precision})),
-        rule(of.rule),
-        rate(of.rate),
-        trainee(model, objective, rule, shape_of(golden.packed(0, 8).host()), {.threads = threads}) {}
-
-  std::vector<double> steps(Step from, Step to) {
-    std::vector<double> losses;
-    for (Step k = from; k < to; ++k) {
-      const auto first = static_cast<std::size_t>(k) * 4;
-      losses.push_back(trainee.step(k, {golden.packed(first, first + 4)}, rate, 1).first);
-    }
-    return losses;
-  }
-  std::string saved() {
-    const ScratchFolder folder;
-    save_state(trainee.session, model, folder.path());
-    return content_of(folder / "parameters.safetensors") + content_of(folder / "optimizer.safetensors");
-  }
-};
 
 // What the roundings of one update do to the loss, to first order: the sum of gradient times error. Errors are
 // independent with mean zero, and deviate by at most half of the distance of bf16's numbers there.
-double deviation_of_loss(Model& model) {
+double deviation_of_loss(Decoder<Cpu<float>, Full>& model) {
   double squares = 0;
   model.visit([&](const auto& p) {
     for (Index i = 0; p.is_matrix() && i < p.size(); ++i) {
@@ -81,10 +27,10 @@ double deviation_of_loss(Model& model) {
 }
 
 TEST_CASE("bf16: every rule learns as it does in float, from the same first loss") {
-  for (const Case& rule : cases()) {
+  for (const RuleCase& rule : rule_cases()) {
     const std::string name = rule.name;
     CAPTURE(name);
-    Run in_float(rule, Precision::full), in_bf16(rule, Precision::bf16);
+    FullRun in_float(rule, {.precision = Precision::full}), in_bf16(rule, {.precision = Precision::bf16});
     std::vector<double> wide = in_float.steps(0, 2);
     const double deviation = deviation_of_loss(in_float.model);
     const std::vector<double> more = in_float.steps(2, 20), narrow = in_bf16.steps(0, 20);
@@ -97,10 +43,11 @@ TEST_CASE("bf16: every rule learns as it does in float, from the same first loss
 }
 
 TEST_CASE("bf16: a run that is resumed, and one on two threads, reach the bits of one that went on") {
-  for (const Case& rule : cases()) {
+  for (const RuleCase& rule : rule_cases()) {
     const std::string name = rule.name;
     CAPTURE(name);
-    Run undisturbed(rule, Precision::bf16), resumed(rule, Precision::bf16), threaded(rule, Precision::bf16, 2);
+    FullRun undisturbed(rule, {.precision = Precision::bf16}), resumed(rule, {.precision = Precision::bf16}),
+        threaded(rule, {.precision = Precision::bf16}, "llama_bf16", 2);
     const ScratchFolder folder;
     undisturbed.steps(0, 1);
     save_state(undisturbed.trainee.session, undisturbed.model, folder.path());
@@ -113,27 +60,28 @@ TEST_CASE("bf16: a run that is resumed, and one on two threads, reach the bits o
     CHECK(undisturbed.trainee.session.context().arena().peak() == undisturbed.trainee.plan.arena_bytes());
     resumed.trainee.step(2, {resumed.golden.packed(0, 8)}, 1e-3, 1);
     threaded.trainee.step(2, {threaded.golden.packed(0, 8)}, 1e-3, 1);
-    CHECK(resumed.saved() == undisturbed.saved());
-    CHECK(threaded.saved() == undisturbed.saved());
+    CHECK(resumed.bytes() == undisturbed.bytes());
+    CHECK(threaded.bytes() == undisturbed.bytes());
   }
 }
 
 TEST_CASE("bf16: matrices take two bytes, and are saved as they are held; vectors stay float") {
-  Run run(cases().front(), Precision::bf16);
+  FullRun run(rule_cases().front(), {.precision = Precision::bf16});
   Index matrices = 0;
   run.model.visit([&](const auto& p) {
     CHECK(p.is_narrow() == p.is_matrix());
     matrices += p.is_matrix() ? p.size() : 0;
   });
   const auto trained = [](const Plan& plan) { return plan.of(Holder::trained_weights); };
-  CHECK(trained(Run(cases().front(), Precision::full).trainee.plan) - trained(run.trainee.plan) ==
+  CHECK(trained(FullRun(rule_cases().front(), {.precision = Precision::full}).trainee.plan) -
+            trained(run.trainee.plan) ==
         2 * static_cast<std::size_t>(matrices));
 
   run.steps(0, 2);
   const ScratchFolder folder;
   save_model(run.model, golden_models / "llama_bf16", folder.path());
   CHECK(read_json(folder / "config.json").dump().find("\"bfloat16\"") != std::string::npos);
-  const auto read = open_decoder<B>(folder.path(), Frozen{});
+  const auto read = open_decoder<Cpu<float>>(folder.path(), Frozen{});
   run.model.visit([&](const auto& p) {
     const auto tensor = read.source()->find(p.name);
     REQUIRE(tensor.has_value());

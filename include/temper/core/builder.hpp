@@ -31,6 +31,13 @@ enum class Base { replaced, kept };
 // optimizers move by stochastic rounding. Vectors, and what an adapter adds, are held as the backend computes.
 enum class Precision { full, bf16 };
 
+// How what is trained of the model is held.
+struct TrainedForm {
+  Base base = Base::replaced;
+  Precision precision = Precision::full;
+  Update update = Update::after_backward;
+};
+
 template <class B>
 struct FrozenLinear;
 
@@ -40,22 +47,22 @@ class Builder {
   using Act = typename B::Activation;
 
   Builder(Memory<B>& memory, typename B::Stream& stream, const WeightSource* source, std::uint64_t seed,
-          double initializer_range = 0.02, Base base = Base::replaced, Precision precision = Precision::full)
+          double initializer_range = 0.02, TrainedForm form = {})
       : memory_(memory),
         stream_(stream),
         source_(source),
         account_(source),
         seed_(seed),
         initializer_range_(initializer_range),
-        base_(base),
-        precision_(precision) {}
+        form_(form) {}
 
   Memory<B>& memory() const { return memory_; }
   typename B::Stream& stream() const { return stream_; }
   std::uint64_t seed() const { return seed_; }
   bool has(std::string_view name) const { return source_ && source_->find(name).has_value(); }
-  bool keeps_base() const { return base_ == Base::kept; }
+  bool keeps_base() const { return form_.base == Base::kept; }
   bool trains_base() const { return trains_base_; }  // so far
+  Update update() const { return form_.update; }     // of matrices whose gradient comes from one place
 
   // A weight matrix that is only read: the source's own bytes, in the source's own format.
   DenseMatrix<B> frozen_matrix(const std::string& name, Index rows, Index cols) {
@@ -94,17 +101,16 @@ class Builder {
   // A tensor of the model that is trained: the source's values, or initial ones when the model starts from scratch.
   Parameter<B> trained(const std::string& name, std::vector<Index> shape, Initial initial) {
     trains_base_ = true;
-    Parameter<B> p = slot(name, std::move(shape), precision_);
-    with_values(p, [&](auto values) { load_or_fill(values, name, p.shape, initial); });
-    return p;
+    return loaded(slot(name, std::move(shape), form_.precision), initial);
   }
-  Parameter<B> trained_matrix(const std::string& name, Index rows, Index cols) {
-    return trained(name, {rows, cols}, normal(initializer_range_));
+  Parameter<B> trained_matrix(const std::string& name, Index rows, Index cols, Update update = Update::after_backward) {
+    trains_base_ = true;
+    return loaded(slot(name, {rows, cols}, form_.precision, update), normal(initializer_range_));
   }
 
   // A trained tensor of the model that its source may lack: a head that is new to it.
   Parameter<B> trained_if_there(const std::string& name, std::vector<Index> shape, Initial initial) {
-    Parameter<B> p = slot(name, std::move(shape), precision_);
+    Parameter<B> p = slot(name, std::move(shape), form_.precision);
     with_values(p, [&](auto values) {
       if (has(name))
         load_or_fill(values, name, p.shape, initial);
@@ -123,7 +129,7 @@ class Builder {
 
   // A trained copy of a tensor that stays in use elsewhere (a head saved beside a tied embedding).
   Parameter<B> trained_copy(const std::string& name, const std::string& of, Index rows, Index cols) {
-    Parameter<B> p = slot(name, {rows, cols}, precision_);
+    Parameter<B> p = slot(name, {rows, cols}, form_.precision);
     with_values(p, [&](auto values) {
       if (const auto tensor = source_ ? source_->find(of) : std::nullopt)
         widen(values, *tensor);
@@ -240,16 +246,26 @@ class Builder {
     return {block.data, tensor.element, rows, cols};
   }
 
-  Parameter<B> slot(std::string name, std::vector<Index> shape, Precision precision) {
+  Parameter<B> slot(std::string name, std::vector<Index> shape, Precision precision,
+                    Update update = Update::after_backward) {
     const std::array<Index, 2> extents = {shape.size() == 2 ? shape[0] : 1, shape.back()};
     Parameter<B> p{.name = std::move(name), .shape = std::move(shape)};
+    p.update = update;
     if (precision == Precision::bf16 && p.is_matrix()) {
       p.narrow = memory_.template allocate<bf16, 2>(Holder::trained_weights, extents);
       p.value.shape = extents;
     } else {
       p.value = memory_.template allocate<Act, 2>(Holder::trained_weights, extents);
     }
-    p.gradient = memory_.template allocate<Act, 2>(Holder::gradients, extents);
+    if (update == Update::in_backward)
+      p.gradient.shape = extents;
+    else
+      p.gradient = memory_.template allocate<Act, 2>(Holder::gradients, extents);
+    return p;
+  }
+
+  Parameter<B> loaded(Parameter<B> p, Initial initial) {
+    with_values(p, [&](auto values) { load_or_fill(values, p.name, p.shape, initial); });
     return p;
   }
 
@@ -351,8 +367,7 @@ class Builder {
   WeightAccount account_;
   std::uint64_t seed_;
   double initializer_range_;
-  Base base_;
-  Precision precision_;
+  TrainedForm form_;
   bool trains_base_ = false;
 };
 

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include "temper/train/moves.hpp"
+
+#include <limits>
+
+#include "io/scratch.hpp"
+#include "support/full_run.hpp"
+
+namespace moves_test {
+
+using namespace temper_test;
+using temper::test::Thrown;
+using temper::test::thrown_by;
+
+// Steps of one micro-batch without clipping: losses, norms, and what the model and its optimizer became.
+struct Became {
+  std::vector<double> losses, norms;
+  std::string bytes;
+  friend bool operator==(const Became&, const Became&) = default;
+};
+Became train(FullRun& run, Step steps) {
+  Became became;
+  auto& session = run.trainee.session;
+  for (Step k = 0; k < steps; ++k) {
+    const PackedRows batch = run.golden.packed(0, 8);
+    begin_step(session, run.model, k, static_cast<double>(batch.count()), run.rule, run.rate);
+    became.losses.push_back(forward_backward(session, run.model, run.objective, batch.host()).mean());
+    became.norms.push_back(clip_gradients(session, run.model, 0));
+    update(session, run.model, run.rule, run.rate);
+  }
+  became.bytes = run.bytes();
+  return became;
+}
+
+TEST_CASE("moves: weights that move in backward reach the bits of those that move after it, under every rule") {
+  for (const RuleCase& rule : rule_cases()) {
+    const std::string name = rule.name;
+    CAPTURE(name);
+    for (const Precision precision : {Precision::full, Precision::bf16}) {
+      const Recompute recompute = precision == Precision::full ? Recompute::blocks : Recompute::none;
+      const std::string family = precision == Precision::full ? "llama2" : "llama_bf16";  // the latter's table is tied
+      FullRun after(rule, {.recompute = recompute, .precision = precision}, family),
+          within(rule, {.recompute = recompute, .precision = precision, .update = Update::in_backward}, family);
+      CHECK(train(after, 3) == train(within, 3));
+      CHECK(within.trainee.session.allocated_bytes() == within.trainee.plan.peak_bytes());
+      CHECK(within.trainee.session.context().arena().peak() == within.trainee.plan.arena_bytes());
+      CHECK(within.trainee.session.context().arena().scratched() == 0);
+    }
+  }
+}
+
+TEST_CASE("moves: what moves in backward holds no gradient") {
+  const RuleCase rule = rule_cases().front();
+  FullRun after(rule, {}, "llama2"), within(rule, {.update = Update::in_backward}, "llama2");
+  std::size_t matrices = 0;
+  within.model.visit([&](const auto& p) {
+    CHECK((p.update == Update::in_backward) == p.is_matrix());
+    CHECK((p.gradient.data == nullptr) == p.is_matrix());
+    matrices += p.is_matrix() ? Arena::rounded(p.gradient.bytes()) : 0;
+  });
+  CHECK(after.trainee.plan.of(Holder::gradients) - within.trainee.plan.of(Holder::gradients) == matrices);
+
+  // A table that is the head too has gradients from both.
+  auto tied = open_decoder<Cpu<float>>(golden_models / "qwen3", Full{}, {.update = Update::in_backward});
+  tied.visit([&](const auto& p) {
+    if (p.name == "model.embed_tokens.weight") CHECK(p.update == Update::after_backward);
+  });
+}
+
+TEST_CASE("moves: a second micro-batch, clipping, and a step without its rule are refused") {
+  FullRun run(rule_cases().front(), {.update = Update::in_backward}, "llama2");
+  auto& session = run.trainee.session;
+  const PackedRows batch = run.golden.packed(0, 4);
+  const double count = static_cast<double>(batch.count());
+  const auto pass = [&] { forward_backward(session, run.model, run.objective, batch.host()); };
+
+  begin_step(session, run.model, 0, count, run.rule, run.rate);
+  pass();
+  CHECK(thrown_by(pass).code == "step.second_micro_batch");
+  const Thrown clipped = thrown_by([&] { clip_gradients(session, run.model, 1); });
+  CHECK(clipped.code == "step.clipped_too_late");
+  CHECK(clipped.fault == Fault::usage);
+
+  begin_step(session, run.model, 1, count);
+  CHECK(thrown_by(pass).code == "step.no_mover");
+
+  FullRun other(rule_cases().front(), {.update = Update::in_backward});
+  begin_step(session, run.model, 1, count, run.rule, run.rate);
+  CHECK(thrown_by([&] { forward_backward(session, other.model, run.objective, batch.host()); }).code ==
+        "step.other_model");
+}
+
+TEST_CASE("moves: a loss that is not a number moves nothing, and its layer is named") {
+  FullRun run(rule_cases().front(), {.update = Update::in_backward});
+  run.model.visit([&](auto& p) {
+    if (p.name == "model.layers.1.mlp.up_proj.weight") p.value.data[3] = std::numeric_limits<float>::quiet_NaN();
+  });
+  const std::string before = run.bytes();
+  const PackedRows batch = run.golden.packed(0, 4);
+  begin_step(run.trainee.session, run.model, 6, static_cast<double>(batch.count()), run.rule, run.rate);
+  const Thrown thrown =
+      thrown_by([&] { forward_backward(run.trainee.session, run.model, run.objective, batch.host()); });
+  CHECK(thrown.code == "numeric.not_finite");
+  CHECK(thrown.message.find("step 7: a value that is not finite left model.layers.1.mlp") != std::string::npos);
+  CHECK(run.bytes() == before);
+}
+
+}  // namespace moves_test
