@@ -67,6 +67,30 @@ TEST_CASE("moves: what moves in backward holds no gradient") {
   });
 }
 
+TEST_CASE("moves: Llama-2-7B is trained whole in less than 29.5 GB, by 8-bit AdamW on 512 tokens") {
+  const Config config = read_config({{"model_type", "llama"},
+                                     {"vocab_size", 32000},
+                                     {"hidden_size", 4096},
+                                     {"num_hidden_layers", 32},
+                                     {"num_attention_heads", 32},
+                                     {"num_key_value_heads", 32},
+                                     {"intermediate_size", 11008},
+                                     {"max_position_embeddings", 4096},
+                                     {"rms_norm_eps", 1e-5}},
+                                    "config.json");
+  Decoder<Cpu<float>, Full> model(config, Full{}, nullptr,
+                                  {.execution = Execution::planning,
+                                   .recompute = Recompute::blocks,
+                                   .precision = Precision::bf16,
+                                   .update = Update::in_backward});
+  const BatchShape shape{.tokens = 512, .documents = 1, .supervised = 511, .longest = 512};
+  const AnyRule rule{AdamW8bit{}};
+  const Plan plan = plan_step(model, CausalLm{}, rule, {.training = {shape}, .evaluating = {}}, {.threads = 1});
+  CHECK(plan.trained_elements == 6'738'415'616);
+  CHECK(plan.peak_bytes() < 29'500'000'000);
+  CHECK(plan.of(Holder::gradients) < 2'000'000);
+}
+
 TEST_CASE("moves: a second micro-batch, clipping, and a step without its rule are refused") {
   FullRun run(rule_cases().front(), {.update = Update::in_backward}, "llama2");
   auto& session = run.trainee.session;
