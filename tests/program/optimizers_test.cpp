@@ -28,7 +28,7 @@ TEST_CASE("optimizers: every word of the recipe trains, whole models and adapter
   }
 }
 
-TEST_CASE("optimizers: weights in bf16 that move in backward are planned to the byte, resumed and saved") {
+TEST_CASE("optimizers: weights in bf16 that move in backward are planned to the byte and saved") {
   TinyRun tiny(8);
   tiny.recipe["adapter"] = Json{{"method", "full"}};
   tiny.recipe["training"].update(Json{{"max_steps", 3},
@@ -36,7 +36,6 @@ TEST_CASE("optimizers: weights in bf16 that move in backward are planned to the 
                                       {"max_grad_norm", nullptr},
                                       {"optimizer", "adamw_8bit"},
                                       {"precision", "bf16"}});
-  tiny.recipe["checkpoint"] = Json{{"every_steps", 2}};
   const std::string recipe = tiny.write_recipe().string();
   std::vector<std::string> models;
   Json bytes;
