@@ -2,18 +2,19 @@
 // Every kernel that ships, as bench/static.sh compiles and tables them: X(type in namespace temper::kernel).
 #pragma once
 #include "temper/kernel/activation.cuh"
-#include "temper/kernel/adamw.cuh"
 #include "temper/kernel/attention.cuh"
 #include "temper/kernel/attention_gradient.cuh"
 #include "temper/kernel/cross_entropy.cuh"
+#include "temper/kernel/dora.cuh"
 #include "temper/kernel/dropout.cuh"
 #include "temper/kernel/embedding.cuh"
 #include "temper/kernel/global_norm.cuh"
-#include "temper/kernel/matmul.cuh"
+#include "temper/kernel/matmul_parts.cuh"
 #include "temper/kernel/nf4.cuh"
 #include "temper/kernel/nf4_gradient.cuh"
 #include "temper/kernel/nf4_matmul.cuh"
 #include "temper/kernel/rms_norm.cuh"
+#include "temper/kernel/update_8bit.cuh"
 
 namespace temper::kernel {
 
@@ -25,8 +26,16 @@ using MatmulInputGradientSmall = Matmul<InputGradient, bf16, SmallTile>;
 using MatmulWeightGradientSmall = Matmul<WeightGradient, float, SmallTile>;
 using MatmulForwardSkinny = Matmul<Forward, bf16, SkinnyTile>;
 using MatmulInputGradientSkinny = Matmul<InputGradient, bf16, SkinnyTile>;
+using MatmulWeightGradientSkinny = Matmul<WeightGradient, float, SkinnyTile>;
+using MatmulWeightGradientFlat = Matmul<WeightGradient, float, FlatTile>;
 using Nf4Gradient = Nf4InputGradient<bf16, LargeTile, Nf4Rows::whole_blocks>;
 using Nf4GradientSmall = Nf4InputGradient<bf16, SmallTile, Nf4Rows::whole_blocks>;
+using DoraSquaresDense = DoraSquares<DenseRows>;
+using DoraSquaresNf4 = DoraSquares<Nf4CodeRows>;
+using UpdateAdamW = Update<AdamW, float>;
+using UpdateAdamWNarrow = Update<AdamW, bf16>;
+using UpdateLion = Update<Lion, float>;
+using UpdateSgd = Update<MomentumSgd, float>;
 using Nf4OneToken = Nf4FewTokens<bf16, 1>;
 using Nf4FourTokens = Nf4FewTokens<bf16, 4>;
 using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
@@ -45,6 +54,14 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(MatmulWeightGradientSmall)           \
   X(MatmulForwardSkinny)                 \
   X(MatmulInputGradientSkinny)           \
+  X(MatmulWeightGradientSkinny)          \
+  X(MatmulWeightGradientFlat)            \
+  X(AddParts<float>)                     \
+  X(DoraSquaresDense)                    \
+  X(DoraSquaresNf4)                      \
+  X(DoraNorms)                           \
+  X(DoraColumns)                         \
+  X(MagnitudeGradient)                   \
   X(Nf4Quantize<temper::bf16>)           \
   X(Nf4Dequantize<temper::bf16>)         \
   X(Nf4OneToken)                         \
@@ -72,4 +89,9 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(Dropout<temper::bf16>)               \
   X(SquaresOfPieces<temper::bf16>)       \
   X(NormOfPieces)                        \
-  X(AdamW)
+  X(UpdateAdamW)                         \
+  X(UpdateAdamWNarrow)                   \
+  X(UpdateLion)                          \
+  X(UpdateSgd)                           \
+  X(Update8bit<float>)                   \
+  X(Update8bit<temper::bf16>)

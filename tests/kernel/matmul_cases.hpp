@@ -3,7 +3,7 @@
 // truncate, are within K 2^-23 of the sum of magnitudes; scale, bias and add round once each, and so does the result.
 #pragma once
 #include "kernel/kernel_cases.hpp"
-#include "temper/kernel/matmul.cuh"
+#include "temper/kernel/matmul_parts.cuh"
 
 namespace temper::test::kernels {
 
@@ -11,8 +11,9 @@ struct Product {
   int m, n, k;
   int extra = 0;  // how much longer a row of A and of B is than it has to be
   float scale = 1;
-  enum class Terms { none, bias_and_add } terms = Terms::none;
-  int rank = 0;  // of a second product, added to the first
+  enum class Terms { none, bias_and_add, all } terms = Terms::none;
+  int rank = 0;   // of a second product, added to the first
+  int parts = 1;  // of K
 };
 
 template <class How, class Out, class Tile>
@@ -24,10 +25,12 @@ Outcome matmul_case(device::Stream& stream, const Product& p) {
   const auto b = numbers.many<bf16>(size_of(b_along ? p.n : p.k, b_stride));
   const auto bias = numbers.many<bf16>(at(p.n));
   const auto add = numbers.many<Out>(size_of(p.m, p.n));
-  const bool terms = p.terms == Product::Terms::bias_and_add;
+  const auto columns = numbers.many<float>(at(p.n));
+  const bool terms = p.terms != Product::Terms::none, scaled_columns = p.terms == Product::Terms::all;
   const int right_stride = b_along ? p.rank : p.n;
   const auto left = numbers.many<bf16>(size_of(p.m, p.rank)), right = numbers.many<bf16>(size_of(p.n, p.rank));
   device::Buffer<bf16> on_a(a), on_b(b), on_bias(bias), on_left(left), on_right(right);
+  device::Buffer<float> on_columns(columns), partial(p.parts > 1 ? at(p.parts) * size_of(p.m, p.n) : 0);
   device::Buffer<Out> on_c(add);  // added to itself
   using Kernel = kernel::Matmul<How, Out, Tile>;
   Kernel call{{on_a.data(), a_stride},
@@ -36,13 +39,13 @@ Outcome matmul_case(device::Stream& stream, const Product& p) {
               p.m,
               p.n,
               p.k,
-              {p.scale, nullptr, nullptr},
+              {p.scale, nullptr, nullptr, scaled_columns ? on_columns.data() : nullptr},
               {{on_left.data(), p.rank}, {on_right.data(), right_stride}, p.rank}};
   if (terms) {
     call.epilogue.bias = on_bias.data();
     call.epilogue.add = on_c.data();
   }
-  device::launch(stream, Kernel::grid(p.m, p.n), call);
+  kernel::matmul_in_parts(stream, call, p.parts, partial.data());
   const auto c = on_c.download(stream);
   Outcome outcome;
   for (int i = 0; i < p.m; ++i) {
@@ -60,8 +63,9 @@ Outcome matmul_case(device::Stream& stream, const Product& p) {
         sum += product;
         size += std::abs(product);
       }
-      sum *= number(p.scale);
-      size *= std::abs(number(p.scale));
+      const double scale = number(p.scale) * (scaled_columns ? number(columns[at(j)]) : 1.0);
+      sum *= scale;
+      size *= std::abs(scale);
       double after = std::abs(sum);
       if (terms) {
         sum += number(bias[at(j)]) + number(add[at(i, p.n, j)]);
@@ -69,7 +73,8 @@ Outcome matmul_case(device::Stream& stream, const Product& p) {
       }
       outcome.compare(
           number(c[at(i, p.n, j)]), sum,
-          (size * (p.k + p.rank) * 0x1p-23 + 3 * after * 0x1p-24 + std::abs(sum) * unit_roundoff<Out>)*1.01 + 1e-30);
+          (size * (p.k + p.rank + p.parts) * 0x1p-23 + 4 * after * 0x1p-24 + std::abs(sum) * unit_roundoff<Out>)*1.01 +
+              1e-30);
     }
   }
   return outcome;
@@ -115,6 +120,32 @@ inline KernelCases matmul_cases() {
                    [=](Stream& s) { return matmul_case<InputGradient, bf16, kernel::SkinnyTile>(s, skinny); }});
   cases.push_back({"matmul: weight gradient skinny tile",
                    [=](Stream& s) { return matmul_case<WeightGradient, float, kernel::SkinnyTile>(s, skinny); }});
+  // In parts of K: the last is short; fewer parts than were asked for; as many as the shape asks for.
+  const auto in_parts = [](Product p, int parts) {
+    p.parts = parts;
+    return p;
+  };
+  cases.push_back({"matmul: weight gradient skinny tile in 3 parts", [=](Stream& s) {
+                     return matmul_case<WeightGradient, float, kernel::SkinnyTile>(s, in_parts({70, 8, 290}, 3));
+                   }});
+  cases.push_back({"matmul: weight gradient flat tile in 4 parts, all terms", [=](Stream& s) {
+                     return matmul_case<WeightGradient, float, kernel::FlatTile>(
+                         s, in_parts({8, 72, 290, 8, 2, Product::Terms::all}, 4));
+                   }});
+  cases.push_back(
+      {"matmul: forward in 3 parts with a product of rank 5, nothing aligned", [=](Stream& s) {
+         return matmul_case<Forward, bf16, SmallTile>(s, in_parts({9, 21, 101, 0, 2, Product::Terms::all, 5}, 3));
+       }});
+  cases.push_back(
+      {"matmul: weight gradient of 2100 tokens", [=](Stream& s) {
+         const int parts = kernel::parts_of<kernel::FlatTile>(16, 40, 2100);
+         Outcome outcome = matmul_case<WeightGradient, float, kernel::FlatTile>(s, in_parts({16, 40, 2100}, parts));
+         outcome.compare(parts, 2, 0);
+         outcome.compare(kernel::parts_of<kernel::SkinnyTile>(4096, 16, 16384), 8, 0);
+         outcome.compare(kernel::parts_of<SmallTile>(4096, 4096, 16384), 1, 0);
+         outcome.compare(kernel::parts_of<SmallTile>(0, 5, 0), 1, 0);
+         return outcome;
+       }});
   return cases;
 }
 

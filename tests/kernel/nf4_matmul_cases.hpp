@@ -17,11 +17,13 @@ Outcome nf4_product(device::Stream& stream, int tokens, int features, int width,
   Nf4Weights weights = nf4_on_host(numbers.many<float>(size_of(features, width), 0.02f));
   const auto left = numbers.many<bf16>(size_of(tokens, rank)),
              right = numbers.many<bf16>(size_of(features, rank), 0.1f);
+  const auto columns = numbers.many<float>(at(features));
+  device::Buffer<float> on_columns(columns);
   device::Buffer<bf16> on_x(x), on_bias(bias), on_left(left), on_right(right);
   Nf4OnDevice on_device(weights, form);
   device::Buffer<Out> on_y(add);
   kernel::Epilogue<Out> epilogue;
-  if (terms) epilogue = {0.5f, on_bias.data(), on_y.data()};
+  if (terms) epilogue = {0.5f, on_bias.data(), on_y.data(), on_columns.data()};
   kernel::nf4_matmul<Out>(stream, on_x.data(), {on_device.codes(), on_device.scales()}, on_y.data(), tokens, features,
                           width, epilogue, {{on_left.data(), rank}, {on_right.data(), rank}, rank});
   const auto y = on_y.download(stream);
@@ -44,11 +46,12 @@ Outcome nf4_product(device::Stream& stream, int tokens, int features, int width,
       }
       double after = 0;
       if (terms) {
-        sum = sum / 2 + number(bias[at(f)]) + number(add[at(t, features, f)]);
-        size /= 2;
+        const double scale = number(columns[at(f)]) / 2;
+        sum = sum * scale + number(bias[at(f)]) + number(add[at(t, features, f)]);
+        size *= std::abs(scale);
         after = size + std::abs(number(bias[at(f)])) + std::abs(number(add[at(t, features, f)]));
       }
-      const double adding = size * (width + width / 64 + rank + 8) * 0x1p-23 + 3 * after * 0x1p-24;
+      const double adding = size * (width + width / 64 + rank + 8) * 0x1p-23 + 4 * after * 0x1p-24;
       outcome.compare(number(y[at(t, features, f)]), sum,
                       adding + (std::abs(sum) + adding) * unit_roundoff<Out> * 1.01);
     }

@@ -3,30 +3,11 @@
 // Numbers are those of temper::Random (Philox4x32-10, Salmon et al. 2011), by seed, site, step and element, so that
 // nothing is stored between the two, and every backend drops the same elements.
 #pragma once
-#include "temper/core/random.hpp"
 #include "temper/device/block.cuh"
-#include "temper/device/vector.cuh"
+#include "temper/kernel/random.cuh"
 
 namespace temper::kernel {
 inline namespace TEMPER_TARGET {
-
-// Random::block(index).
-TEMPER_BOTH device::Vector<std::uint32_t, 4> random_block(const Random& random, std::uint64_t index) {
-  auto key0 = static_cast<std::uint32_t>(random.seed), key1 = static_cast<std::uint32_t>(random.seed >> 32);
-  std::uint32_t c0 = static_cast<std::uint32_t>(index), c1 = static_cast<std::uint32_t>(index >> 32), c2 = random.step,
-                c3 = random.site;
-  TEMPER_UNROLL
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t a = std::uint64_t{0xD2511F53u} * c0, b = std::uint64_t{0xCD9E8D57u} * c2;
-    c0 = static_cast<std::uint32_t>(b >> 32) ^ c1 ^ key0;
-    c1 = static_cast<std::uint32_t>(b);
-    c2 = static_cast<std::uint32_t>(a >> 32) ^ c3 ^ key1;
-    c3 = static_cast<std::uint32_t>(a);
-    key0 += 0x9E3779B9u;
-    key1 += 0xBB67AE85u;
-  }
-  return {{c0, c1, c2, c3}};
-}
 
 // A thread takes a piece of 16 bytes, where it is aligned one or two whole blocks of four numbers. y may be x.
 template <class T>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// C[M, N] = scale (A B + L R) + bias[N] + add[M, N] on tensor cores: operands in bf16, sums in float, L R of low rank.
+// C[M, N] = scale columns[N] (A B + L R) + bias[N] + add[M, N] on tensor cores: operands in bf16, sums in float, L R of
+// low rank.
 // A block makes a tile of C; slices along K come through a ring of asynchronous copies into swizzled shared memory, and
 // from there through load_matrix into mma. Each sum is one chain over K, whatever the tile: equal calls give equal
 // bits.
@@ -7,6 +8,7 @@
 #include "temper/device/copy.cuh"
 #include "temper/device/load_matrix.cuh"
 #include "temper/device/swizzle.cuh"
+#include "temper/kernel/staged_rows.cuh"
 
 namespace temper::kernel {
 inline namespace TEMPER_TARGET {
@@ -24,16 +26,20 @@ struct WeightGradient {  // dweight [O, I] = dy [T, O] transposed x [T, I]
   static constexpr Stored a = Stored::across_k, b = Stored::across_k;
 };
 
-// The tile of a block, of a warp in it, and how many slices of k are under way at once.
+// The tile of a block, of a warp in it, how many slices of k are under way at once, and how many blocks a
+// multiprocessor is to hold.
 struct LargeTile {
-  static constexpr int m = 128, n = 128, k = 32, warp_m = 64, warp_n = 32, stages = 4;
+  static constexpr int m = 128, n = 128, k = 32, warp_m = 64, warp_n = 32, stages = 4, blocks = 2;
 };
 struct SmallTile {
-  static constexpr int m = 64, n = 64, k = 32, warp_m = 32, warp_n = 32, stages = 3;
+  static constexpr int m = 64, n = 64, k = 32, warp_m = 32, warp_n = 32, stages = 3, blocks = 5;
 };
-// For products with few columns: x A^T and dy B of adapters of low rank.
+// For products with few columns, such as x A^T and dy B of adapters of low rank, and for products with few rows.
 struct SkinnyTile {
-  static constexpr int m = 64, n = 16, k = 64, warp_m = 16, warp_n = 16, stages = 3;
+  static constexpr int m = 64, n = 16, k = 64, warp_m = 16, warp_n = 16, stages = 3, blocks = 5;
+};
+struct FlatTile {
+  static constexpr int m = 16, n = 64, k = 64, warp_m = 16, warp_n = 16, stages = 3, blocks = 5;
 };
 
 // An operand in global memory. 'outer' is M or N; 'stride' is the distance of rows.
@@ -43,12 +49,13 @@ struct Operand {
   TEMPER_BOTH bool in_pieces() const { return stride % 8 == 0 && device::aligned(data, 16); }
 };
 
-// What becomes of a sum. Null: no such term. 'add' may be C itself.
+// What becomes of a sum: scale columns[j] sum + bias[j] + add. Null: no such term. 'add' may be C itself.
 template <class Out>
 struct Epilogue {
   float scale = 1;
   const bf16* bias = nullptr;
   const Out* add = nullptr;
+  const float* columns = nullptr;
 };
 
 // A product of few columns more, added to the sums before the epilogue: left [M, rank], and right as B lies, rank for
@@ -58,40 +65,43 @@ struct LowRank {
   int rank = 0;
 };
 
-// C [M, N], into which the sums go, two neighbours of a row at a time.
+// C [M, N], into which the sums go, some neighbours of a row at a time.
 template <class Out>
 struct Result {
   Out* c;
   int m, n;
   Epilogue<Out> epilogue;
 
-  // The lane's part of a tile of 16 x 8 that begins at (row0, column0).
-  TEMPER_DEVICE void put(int lane, int row0, int column0, const device::Accumulator& sum) const {
-    TEMPER_UNROLL
-    for (int i = 0; i < 4; i += 2)
-      put_pair(row0 + device::accumulator_row(lane, i), column0 + device::accumulator_column(lane, i), sum.r[i],
-               sum.r[i + 1]);
+  static constexpr int width = 16 / int{sizeof(Out)};
+  TEMPER_DEVICE void operator()(int, int row, int column, const device::Vector<float, width>& sums) const {
+    if (row < m && column < n) put(row, column, sums);
   }
-  TEMPER_DEVICE void put_pair(int row, int column, float first, float second) const {
-    if (row >= m || column >= n) return;
+  // Width neighbours, the first at a multiple of Width; those beyond the row's end do not count.
+  template <int Width>
+  TEMPER_DEVICE void put(int row, int column, const device::Vector<float, Width>& sums) const {
+    static_assert(Width * int{sizeof(Out)} <= 16);
     const Index at = Index{row} * n + column;
-    const bool both = column + 1 < n;
-    first *= epilogue.scale;
-    second *= epilogue.scale;
-    if (epilogue.bias != nullptr) {
-      first += device::widen(epilogue.bias[column]);
-      if (both) second += device::widen(epilogue.bias[column + 1]);
-    }
-    if (epilogue.add != nullptr) {
-      first += device::widen(epilogue.add[at]);
-      if (both) second += device::widen(epilogue.add[at + 1]);
-    }
-    if (n % 2 == 0 && device::aligned(c, 8)) {
-      device::store(c + at, device::Vector<Out, 2>{{device::narrow<Out>(first), device::narrow<Out>(second)}});
+    device::Vector<Out, Width> out{};
+    if (n % Width == 0 && device::aligned(c, 16) && device::aligned(epilogue.add, 16)) {
+      if (epilogue.add != nullptr) out = device::load<Width>(epilogue.add + at);
+      TEMPER_UNROLL
+      for (int e = 0; e < Width; ++e) out[e] = one(column + e, sums[e], out[e]);
+      device::store(c + at, out);
     } else {
-      c[at] = device::narrow<Out>(first);
-      if (both) c[at + 1] = device::narrow<Out>(second);
+      TEMPER_UNROLL
+      for (int e = 0; e < Width; ++e) {
+        if (column + e >= n) continue;
+        if (epilogue.add != nullptr) out[e] = epilogue.add[at + e];
+        c[at + e] = one(column + e, sums[e], out[e]);
+      }
     }
+  }
+  TEMPER_DEVICE Out one(int column, float sum, Out add) const {
+    sum *= epilogue.scale;
+    if (epilogue.columns != nullptr) sum *= epilogue.columns[column];
+    if (epilogue.bias != nullptr) sum += device::widen(epilogue.bias[column]);
+    if (epilogue.add != nullptr) sum += device::widen(add);
+    return device::narrow<Out>(sum);
   }
 };
 
@@ -154,25 +164,30 @@ template <class How, class Out, class Tile>
 struct Matmul {
   static constexpr int warps_m = Tile::m / Tile::warp_m, warps_n = Tile::n / Tile::warp_n;
   static constexpr int threads = warps_m * warps_n * device::warp_size;
-  static constexpr int pieces_m = Tile::warp_m / 16, pieces_n = Tile::warp_n / 8;
+  static constexpr int pieces_m = Tile::warp_m / 16, pieces_n = Tile::warp_n / 8, blocks = Tile::blocks;
   struct Stage {
     Slice<How::a, Tile::m, Tile::k> a;
     Slice<How::b, Tile::n, Tile::k> b;
   };
   struct Shared {
-    Stage stage[std::size_t{Tile::stages}];
+    union {
+      Stage stage[std::size_t{Tile::stages}];
+      StagedRows<Tile::warp_n> staged[std::size_t{warps_m * warps_n}];
+    };
   };
   Operand a, b;
   Out* c;  // [M, N]
   int m, n, k;
   Epilogue<Out> epilogue;
   LowRank low{};
+  int part = 0;  // slices of k that a block takes; 0: all. Part z of the grid then has a C of its own, behind the last
 
   static device::Grid grid(int m, int n) { return {(n + Tile::n - 1) / Tile::n, (m + Tile::m - 1) / Tile::m, 1}; }
 
   TEMPER_DEVICE void operator()(device::Block<Matmul>& block) const {
     const int m0 = block.index().y * Tile::m, n0 = block.index().x * Tile::n;
-    const int of_base = device::divide_up(k, Tile::k), slices = of_base + device::divide_up(low.rank, Tile::k);
+    const int of_base = device::divide_up(k, Tile::k), all = of_base + device::divide_up(low.rank, Tile::k);
+    const int begin = block.index().z * part, slices = part == 0 ? all : device::smaller_of(all - begin, part);
     const int warp_m = block.warp_index() / warps_n * Tile::warp_m,
               warp_n = block.warp_index() % warps_n * Tile::warp_n;
     const device::Warp warp = block.warp();
@@ -180,8 +195,8 @@ struct Matmul {
     const auto fetch = [&](int slice) {
       if (slice < slices) {
         Stage& stage = block.shared.stage[slice % Tile::stages];
-        const bool base = slice < of_base;
-        const int k0 = (base ? slice : slice - of_base) * Tile::k, k_end = base ? k : low.rank;
+        const bool base = begin + slice < of_base;
+        const int k0 = (begin + slice - (base ? 0 : of_base)) * Tile::k, k_end = base ? k : low.rank;
         stage.a.template fetch<threads>(copies, block.thread(), base ? a : low.left, m0, k0, m, k_end);
         stage.b.template fetch<threads>(copies, block.thread(), base ? b : low.right, n0, k0, n, k_end);
       }
@@ -217,12 +232,9 @@ struct Matmul {
         }
       }
     }
-    const Result<Out> result{c, m, n, epilogue};
-    TEMPER_UNROLL
-    for (int i = 0; i < pieces_m; ++i) {
-      TEMPER_UNROLL
-      for (int j = 0; j < pieces_n; ++j) result.put(block.lane(), m0 + warp_m + i * 16, n0 + warp_n + j * 8, sum[i][j]);
-    }
+    block.sync();  // the stages have served
+    in_rows<Result<Out>::width>(warp, block.shared.staged[block.warp_index()], sum, m0 + warp_m, n0 + warp_n,
+                                Result<Out>{c + Index{block.index().z} * m * n, m, n, epilogue});
   }
 };
 

@@ -29,7 +29,10 @@ struct Nf4InputGradient {
     float scale[std::size_t{Tile::k}][std::size_t{blocks_of_64}];
   };
   struct Shared {
-    Stage stage[std::size_t{stages}];
+    union {
+      Stage stage[std::size_t{stages}];
+      StagedRows<Tile::warp_n> staged[std::size_t{warps_m * warps_n}];
+    };
     Decoded weight[2];
     float value[16][device::warp_size];  // of a code, a copy for each bank
   };
@@ -100,12 +103,9 @@ struct Nf4InputGradient {
       }
       put_scale(block, ahead, n0, scale_ahead);
     }
-    const Result<Out> result{dx, tokens, width, epilogue};
-    TEMPER_UNROLL
-    for (int i = 0; i < pieces_m; ++i) {
-      TEMPER_UNROLL
-      for (int j = 0; j < pieces_n; ++j) result.put(lane, m0 + warp_m + i * 16, n0 + warp_n + j * 8, sum[i][j]);
-    }
+    block.sync();  // the stages have served
+    in_rows<Result<Out>::width>(warp, block.shared.staged[block.warp_index()], sum, m0 + warp_m, n0 + warp_n,
+                                Result<Out>{dx, tokens, width, epilogue});
   }
 
   // Begins to fetch a slice of dy, and the codes that go with it where they are in pieces.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// y [T, O] = scale (x [T, I] W^T + L R^T) + bias + add, where W [O, I] lies in NF4 (nf4.cuh) and is never written out:
-// codes are decoded in registers. A byte of two codes finds its pair of bf16 in a table in shared memory that has a
-// copy for each bank, so that no look-up waits for another. Blocks of 64 are summed by themselves, in float, and scaled
-// once. Two kernels: a warp a feature for few tokens, where reading W is all the time; tensor-core tiles for more.
+// y [T, O] = scale columns[O] (x [T, I] W^T + L R^T) + bias + add, where W [O, I] lies in NF4 (nf4.cuh) and is never
+// written out: codes are decoded in registers. A byte of two codes finds its pair of bf16 in a table in shared memory
+// that has a copy for each bank, so that no look-up waits for another. Blocks of 64 are summed by themselves, in float,
+// and scaled once. Two kernels: a warp a feature for few tokens, where reading W is all the time; tensor-core tiles for
+// more.
 #pragma once
 #include "temper/device/launch.cuh"
 #include "temper/kernel/matmul.cuh"
@@ -96,6 +97,7 @@ struct Nf4FewTokens {
       if (lane == 0 && t < tokens) {
         const Index at = Index{t} * features + feature;
         float value = total;
+        if (epilogue.columns != nullptr) value *= epilogue.columns[feature];
         if (epilogue.bias != nullptr) value += device::widen(epilogue.bias[feature]);
         if (epilogue.add != nullptr) value += device::widen(epilogue.add[at]);
         y[at] = device::narrow<Out>(value);
@@ -116,7 +118,10 @@ struct Nf4Tiles {
     float scale[tile_n];
   };
   struct Shared {
-    Stage stage[stages];
+    union {
+      Stage stage[stages];
+      StagedRows<warp_n> staged[threads / device::warp_size];
+    };
     union {
       Nf4PairTable table;
       Slice<Stored::along_k, tile_n, tile_k> right;  // of the product of low rank, which comes last
@@ -189,12 +194,9 @@ struct Nf4Tiles {
       put_scale(block, ahead, slices, n0, scale_ahead);
     }
     for (int r = 0; r < low.rank; r += tile_k) add_low_rank(copies, block, r, m0, n0, sum);
-    const Result<Out> result{y, tokens, features, epilogue};
-    TEMPER_UNROLL
-    for (int i = 0; i < pieces_m; ++i) {
-      TEMPER_UNROLL
-      for (int j = 0; j < pieces_n; ++j) result.put(lane, m0 + first_m + i * 16, n0 + first_n + j * 8, sum[i][j]);
-    }
+    block.sync();  // the stages have served
+    in_rows<Result<Out>::width>(warp, block.shared.staged[block.warp_index()], sum, m0 + first_m, n0 + first_n,
+                                Result<Out>{y, tokens, features, epilogue});
   }
 
   TEMPER_DEVICE void fetch(device::AsyncCopies& copies, device::Block<Nf4Tiles>& block, int slice, int slices, int m0,
@@ -261,7 +263,6 @@ struct Nf4Tiles {
 };
 
 // The kernel that fits: by the number of tokens, and what the width allows. A product of low rank asks for a width of
-// whole blocks of 64. A product of low rank asks for a width of
 // whole blocks of 64.
 template <class Out>
 void nf4_matmul(device::Stream& stream, const bf16* x, Nf4Weight weight, Out* y, int tokens, int features, int width,
