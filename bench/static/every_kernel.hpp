@@ -54,13 +54,25 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(Nf4Gradient)                         \
   X(Nf4GradientSmall)                    \
   X(AttentionForward<64>)                \
+  X(AttentionForward<80>)                \
+  X(AttentionForward<96>)                \
   X(AttentionForward<128>)               \
+  X(AttentionForward<256>)               \
   X(AttentionRowSums<64>)                \
+  X(AttentionRowSums<80>)                \
+  X(AttentionRowSums<96>)                \
   X(AttentionRowSums<128>)               \
+  X(AttentionRowSums<256>)               \
   X(AttentionQueryGradient<64>)          \
+  X(AttentionQueryGradient<80>)          \
+  X(AttentionQueryGradient<96>)          \
   X(AttentionQueryGradient<128>)         \
+  X(AttentionQueryGradient<256>)         \
   X(AttentionKeyGradient<64>)            \
+  X(AttentionKeyGradient<80>)            \
+  X(AttentionKeyGradient<96>)            \
   X(AttentionKeyGradient<128>)           \
+  X(AttentionKeyGradient<256>)           \
   X(Swiglu<temper::bf16>)                \
   X(SwigluBackward<temper::bf16>)        \
   X(Rotary<temper::bf16>)                \
