@@ -4,8 +4,10 @@
 #include "temper/kernel/activation.cuh"
 #include "temper/kernel/adamw.cuh"
 #include "temper/kernel/attention.cuh"
+#include "temper/kernel/attention_decode.cuh"
 #include "temper/kernel/attention_gradient.cuh"
 #include "temper/kernel/cross_entropy.cuh"
+#include "temper/kernel/divergence.cuh"
 #include "temper/kernel/dropout.cuh"
 #include "temper/kernel/embedding.cuh"
 #include "temper/kernel/global_norm.cuh"
@@ -73,12 +75,24 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(AttentionKeyGradient<96>)            \
   X(AttentionKeyGradient<128>)           \
   X(AttentionKeyGradient<256>)           \
+  X(AttentionDecode<64>)                 \
+  X(AttentionDecode<80>)                 \
+  X(AttentionDecode<96>)                 \
+  X(AttentionDecode<128>)                \
+  X(AttentionDecode<256>)                \
+  X(AttentionDecodeJoin<64>)             \
+  X(AttentionDecodeJoin<80>)             \
+  X(AttentionDecodeJoin<96>)             \
+  X(AttentionDecodeJoin<128>)            \
+  X(AttentionDecodeJoin<256>)            \
   X(Swiglu<temper::bf16>)                \
   X(SwigluBackward<temper::bf16>)        \
   X(Rotary<temper::bf16>)                \
   X(LogitSums<temper::bf16>)             \
   X(LogProbabilities)                    \
   X(LogitGradient<temper::bf16>)         \
+  X(DivergenceSums<temper::bf16>)        \
+  X(DivergenceGradient<temper::bf16>)    \
   X(EmbeddingGather<temper::bf16>)       \
   X(EmbeddingScatter<temper::bf16>)      \
   X(Dropout<temper::bf16>)               \

@@ -102,6 +102,11 @@ inline float difference(float a, float b) { return unfused(a - b); }
 inline float root(float x) { return std::sqrt(x); }
 #endif
 
+// Through a power of two that may overflow: 2 / infinity is 0. Within a few roundings of 1.
+TEMPER_DEVICE float hyperbolic_tangent(float x) {
+  return 1.0f - quotient(2.0f, 1.0f + power_of_two(x * (2 * 1.44269504088896340736f)));
+}
+
 // The two halves of a pair.
 TEMPER_BOTH float low_of(std::uint32_t pair) { return float_of(pair << 16); }
 TEMPER_BOTH float high_of(std::uint32_t pair) { return float_of(pair & 0xffff0000u); }

@@ -23,10 +23,13 @@ struct SwizzledTile {
 
   alignas(128) T data[std::size_t{Rows} * Columns];
 
-  TEMPER_DEVICE static int place(int row, int piece) {
-    const auto number = static_cast<unsigned>(row * pieces + piece);
-    return static_cast<int>(number ^ (number / unsigned{8 * lines} % unsigned{turns})) * width;
+  static constexpr int period = 8 * lines * turns;  // pieces, after which it repeats
+
+  TEMPER_DEVICE static int place_of(int number) {
+    const auto i = static_cast<unsigned>(number);
+    return static_cast<int>(i ^ (i / unsigned{8 * lines} % unsigned{turns})) * width;
   }
+  TEMPER_DEVICE static int place(int row, int piece) { return place_of(row * pieces + piece); }
   // The same of row0 + row and p0 + p, where row0 is a multiple of 8, p0 is even and p is 0 or 1: what depends on row
   // and p alone is worked out once for all row0 and p0.
   TEMPER_DEVICE static int place(int row0, int p0, int row, int p) {

@@ -78,17 +78,11 @@ struct AttentionForward {
       sum += block.warp().shuffle_xor(sum, 1);
       sum += block.warp().shuffle_xor(sum, 2);
       const int row = place[r];
-      if (row >= tile.end) continue;
+      const bool there = row < tile.end;
       const float inverse = device::divide(1.0f, sum);
-      bf16* to = y + (Index{row} * heads + head) * Width;
-      TEMPER_UNROLL
-      for (int c = 0; c < Width / 8; ++c) {
-        const float* pair = of_rows.total[c].r + std::ptrdiff_t{2} * r;
-        device::store(
-            to + Index{c} * 8 + Index{lane} % 4 * 2,
-            device::Vector<bf16, 2>{{attention_result(pair[0], inverse), attention_result(pair[1], inverse)}});
-      }
-      if (lane % 4 == 0) lse[Index{row} * heads + head] = attention_lse(of_rows.largest[r], sum);
+      put_row(block.warp(), of_rows.total, r, y + (Index{row} * heads + head) * Width, there,
+              [&](float total) { return attention_result(total, inverse); });
+      if (there && lane % 4 == 0) lse[Index{row} * heads + head] = attention_lse(of_rows.largest[r], sum);
     }
   }
 };

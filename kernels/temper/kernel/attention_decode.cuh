@@ -213,7 +213,7 @@ struct AttentionDecodeJoin {
       if (!has(block.lane(), p)) continue;
       device::Vector<bf16, 4> result;
       TEMPER_UNROLL
-      for (int e = 0; e < 4; ++e) result[e] = attention_result(total[p][e], inverse);
+      for (int e = 0; e < 4; ++e) result[e] = device::narrow<bf16>(attention_result(total[p][e], inverse));
       device::store(y + Index{at} * Width + column(block.lane(), p), result);
     }
     if (block.lane() == 0) lse[at] = attention_lse(largest, of_all);

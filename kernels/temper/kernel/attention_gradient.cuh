@@ -70,18 +70,13 @@ TEMPER_DEVICE device::FragmentA left_operand(const device::Accumulator& one, con
 }
 
 // A warp's sixteen rows of a gradient, scaled, into [.., stride] from row 'first' on, those before 'end'.
-template <int Width>
-TEMPER_DEVICE void put_rows(int lane, const device::Accumulator (&sum)[std::size_t{Width / 8}], float scale, bf16* to,
-                            int stride, int first, int end) {
+template <class Sums>
+TEMPER_DEVICE void put_rows(const device::Warp& warp, const Sums& sum, float scale, bf16* to, int stride, int first,
+                            int end) {
   TEMPER_UNROLL
   for (int r = 0; r < 2; ++r) {
-    const int row = first + lane / 4 + 8 * r;
-    if (row >= end) continue;
-    bf16* at = to + Index{row} * stride + Index{lane} % 4 * 2;
-    TEMPER_UNROLL
-    for (int c = 0; c < Width / 8; ++c)
-      device::store(at + Index{c} * 8, device::Vector<bf16, 2>{{device::narrow<bf16>(sum[c].r[2 * r] * scale),
-                                                                device::narrow<bf16>(sum[c].r[2 * r + 1] * scale)}});
+    const int row = first + warp.lane() / 4 + 8 * r;
+    put_row(warp, sum, r, to + Index{row} * stride, row < end, [&](float total) { return total * scale; });
   }
 }
 
@@ -183,7 +178,7 @@ struct AttentionQueryGradient {
         }
       }
     }
-    put_rows<Width>(lane, sum, inputs.scale, dq + Index{head} * Width, heads * Width, row0, tile.end);
+    put_rows(warp, sum, inputs.scale, dq + Index{head} * Width, heads * Width, row0, tile.end);
   }
 };
 
@@ -307,8 +302,8 @@ struct AttentionKeyGradient {
       }
     }
     const Index column = Index{key_head} * Width + side0;
-    put_rows<side_width>(lane, sum_k, inputs.scale, dk + column, key_heads * Width, row0, tile.end);
-    put_rows<side_width>(lane, sum_v, 1.0f, dv + column, key_heads * Width, row0, tile.end);
+    put_rows(warp, sum_k, inputs.scale, dk + column, key_heads * Width, row0, tile.end);
+    put_rows(warp, sum_v, 1.0f, dv + column, key_heads * Width, row0, tile.end);
   }
 
  private:

@@ -53,11 +53,7 @@ struct AttentionScope {
     return key + keys > row || (window > 0 && key + window <= row + 15);
   }
   TEMPER_BOTH bool hidden(int row, int key) const { return key > row || (window > 0 && key + window <= row); }
-  // tanh(score / cap), through a power of two that may overflow: 2 / infinity is 0.
-  TEMPER_DEVICE float bent(float score) const {
-    const float e = device::power_of_two(device::quotient(score, cap) * (2 * 1.44269504088896340736f));
-    return 1.0f - device::quotient(2.0f, 1.0f + e);
-  }
+  TEMPER_DEVICE float bent(float score) const { return device::hyperbolic_tangent(device::quotient(score, cap)); }
 };
 
 // Of a row, or of a lane's part of one: m, and the factors that bring what was and what comes to the new M.
@@ -75,12 +71,28 @@ struct AttentionJoin {
     return device::fused_multiply_add(total, before, device::product(of_tile, now));
   }
 };
-// A row's y of what has been summed, and its lse. Adding 0 makes 0 of -0, which a tile that is not seen does too.
-TEMPER_DEVICE bf16 attention_result(float total, float inverse_sum) {
-  return device::narrow<bf16>(device::fused_multiply_add(total, inverse_sum, 0.0f));
+// A row's y, of what has been summed, and its lse. Adding 0 makes 0 of -0, which a tile that is not seen does too.
+TEMPER_DEVICE float attention_result(float total, float inverse_sum) {
+  return device::fused_multiply_add(total, inverse_sum, 0.0f);
 }
 TEMPER_DEVICE float attention_lse(float largest, float sum) {
   return (largest + device::logarithm_of_two(sum)) * 0.693147180559945309417f;
+}
+
+// The lane's row r, of two, of a warp's sums, each as 'of' makes it, in bf16 to the row at 'to', if there is one. Lanes
+// exchange half of what they have, so that four of them write a whole sector.
+template <class Sums, class Of>
+TEMPER_DEVICE void put_row(const device::Warp& warp, const Sums& sum, int r, bf16* to, bool there, const Of& of) {
+  const int lane = warp.lane(), odd = lane % 2;
+  TEMPER_UNROLL
+  for (int c = 0; c < int{sizeof(Sums) / sizeof(sum[0])}; c += 2) {
+    const float *one = sum[c].r + std::ptrdiff_t{2} * r, *other = sum[c + 1].r + std::ptrdiff_t{2} * r;
+    const std::uint32_t pair[2] = {device::bf16_pair(of(one[0]), of(one[1])),
+                                   device::bf16_pair(of(other[0]), of(other[1]))};
+    const std::uint32_t own = odd ? pair[1] : pair[0], got = warp.shuffle_xor(odd ? pair[0] : pair[1], 1);
+    if (there)
+      device::store(to + Index{c + odd} * 8 + lane % 4 / 2 * 4, device::four_of(odd ? got : own, odd ? own : got));
+  }
 }
 
 // How many keys a tile has; wide heads have fewer, so that two tiles fit on every device.
