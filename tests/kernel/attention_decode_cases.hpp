@@ -89,7 +89,7 @@ Outcome attention_decode(device::Stream& stream, const Cached& cached) {
 
 inline KernelCases attention_decode_cases() {
   const Cached mixed{{{0, 1, 71, 76, 206}, 2, 1}}, ones{{{0, 1, 2, 3, 4}, 4, 2}};
-  const Cached paged{{{0, 64, 129, 130, 150}, 4, 1}, 3, 4}, long_one{{{0, 330}, 2, 2, 3}};
+  const Cached paged{{{0, 64, 129, 130, 150}, 4, 1}, 3, 4}, long_one{{{0, 330}, 1, 1, 3}};
   const Cached window{{{0, 9, 159}, 10, 1, 3, {40, 5}}, 2, 3}, empty{{{0, 0, 33, 33}, 2, 2}, 1, 5};
   const Cached capped{{{0, 70, 75}, 3, 1, 3, {0, 5}}, 2};
   return {

@@ -115,13 +115,14 @@ struct Slice {
                            int k) {
     const int row0 = How == Stored::along_k ? outer0 : k0, column0 = How == Stored::along_k ? k0 : outer0;
     const int rows = How == Stored::along_k ? outer : k, columns = How == Stored::along_k ? k : outer;
-    constexpr int count = Tile::rows * Tile::pieces;
     TEMPER_UNROLL
-    for (int first = 0; first < count; first += Threads) {
-      const int i = first + thread;
-      if (count % Threads != 0 && i >= count) continue;
-      bf16* to = tile.data + Tile::place_of(first % Tile::period + thread) + first / Tile::period * Tile::period * 8;
+    for (int i = thread; i < Tile::rows * Tile::pieces; i += Threads) {
       const int r = i / Tile::pieces, p = i % Tile::pieces, row = row0 + r, column = column0 + p * Tile::width;
+      bf16* to = tile.piece(r, p);
+      // Where a pass of the threads is less than the swizzle's period, few places differ by more than a constant.
+      if constexpr (Threads % Tile::period != 0)
+        to = tile.data + Tile::place_of((i - thread) % Tile::period + thread) +
+             (i - thread) / Tile::period * Tile::period * 8;
       const int left = row < rows ? columns - column : 0;
       const int valid = left < 0 ? 0 : device::smaller_of(left, Tile::width);
       const bf16* source = from.data + (valid > 0 ? Index{row} * from.stride + column : 0);
