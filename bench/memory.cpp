@@ -100,10 +100,21 @@ struct Method {
   enum class Kind { full, lora, dora, prompt } kind;
   AnyStorage storage = {};
   Lora<> lora = {.rank = 16, .alpha = 32};
+  Precision precision = Precision::full;
+  Update update = Update::after_backward;
+
+  BuildOptions options(Execution execution, Recompute recompute) const {
+    return {.execution = execution, .recompute = recompute, .precision = precision, .update = update};
+  }
 };
 
 const Method methods[] = {
     {"full", Method::Kind::full},
+    {.name = "full in bf16", .kind = Method::Kind::full, .precision = Precision::bf16},
+    {.name = "full in bf16, moved in backward",
+     .kind = Method::Kind::full,
+     .precision = Precision::bf16,
+     .update = Update::in_backward},
     {"LoRA", Method::Kind::lora},
     {"LoRA on int8", Method::Kind::lora, {Int8{}}},
     {"DoRA", Method::Kind::dora},
@@ -134,7 +145,7 @@ Plan plan_of(const Shape& shape, const Method& method, const Rule& rule, Recompu
   const Config config = config_of(shape);
   return with_adapter(method, [&](const auto& adapter) {
     Decoder<B, std::decay_t<decltype(adapter)>> model(config, adapter, std::make_shared<BareWeights>(config),
-                                                      {.execution = Execution::planning, .recompute = recompute});
+                                                      method.options(Execution::planning, recompute));
     const BatchShape batch{.tokens = tokens, .documents = 1, .supervised = tokens - 1, .longest = tokens};
     return plan_step(model, CausalLm{}, rule, {.training = {batch}, .evaluating = {}}, two_threads);
   });
@@ -173,7 +184,8 @@ void train_and_compare(const Method& method, Recompute recompute) {
   const Shape shape{"small", "llama", 512, 8, 8, 4, 1408, 16000, false};
   const double before = own_bytes("VmRSS");
   with_adapter(method, [&](const auto& adapter) {
-    Decoder<B, std::decay_t<decltype(adapter)>> model(config_of(shape), adapter, nullptr, {.recompute = recompute});
+    Decoder<B, std::decay_t<decltype(adapter)>> model(config_of(shape), adapter, nullptr,
+                                                      method.options(Execution::running, recompute));
     std::vector<TokenId> tokens(512);
     const Random random{7, random_site("memory"), 0};
     for (std::size_t t = 0; t < tokens.size(); ++t) tokens[t] = static_cast<TokenId>(random.below(t, 16000));
@@ -185,9 +197,9 @@ void train_and_compare(const Method& method, Recompute recompute) {
     const Plan plan = plan_step(model, objective, rule, {.training = {shape_of(batch)}, .evaluating = {}}, two_threads);
     Session session(model, rule, plan, two_threads);
     for (Step k = 0; k < 2; ++k) {
-      begin_step(session, model, k, 512);
+      begin_step(session, model, k, 512, rule, 1e-4);
       forward_backward(session, model, objective, batch);
-      clip_gradients(session, model, 1.0);
+      clip_gradients(session, model, method.update == Update::in_backward ? 0 : 1.0);
       update(session, model, rule, 1e-4);
     }
     const double planned = static_cast<double>(plan.peak_bytes()), held = own_bytes("VmHWM") - before;

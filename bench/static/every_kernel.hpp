@@ -3,8 +3,10 @@
 #pragma once
 #include "temper/kernel/activation.cuh"
 #include "temper/kernel/attention.cuh"
+#include "temper/kernel/attention_decode.cuh"
 #include "temper/kernel/attention_gradient.cuh"
 #include "temper/kernel/cross_entropy.cuh"
+#include "temper/kernel/divergence.cuh"
 #include "temper/kernel/dora.cuh"
 #include "temper/kernel/dropout.cuh"
 #include "temper/kernel/embedding.cuh"
@@ -71,19 +73,43 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(Nf4Gradient)                         \
   X(Nf4GradientSmall)                    \
   X(AttentionForward<64>)                \
+  X(AttentionForward<80>)                \
+  X(AttentionForward<96>)                \
   X(AttentionForward<128>)               \
+  X(AttentionForward<256>)               \
   X(AttentionRowSums<64>)                \
+  X(AttentionRowSums<80>)                \
+  X(AttentionRowSums<96>)                \
   X(AttentionRowSums<128>)               \
+  X(AttentionRowSums<256>)               \
   X(AttentionQueryGradient<64>)          \
+  X(AttentionQueryGradient<80>)          \
+  X(AttentionQueryGradient<96>)          \
   X(AttentionQueryGradient<128>)         \
+  X(AttentionQueryGradient<256>)         \
   X(AttentionKeyGradient<64>)            \
+  X(AttentionKeyGradient<80>)            \
+  X(AttentionKeyGradient<96>)            \
   X(AttentionKeyGradient<128>)           \
+  X(AttentionKeyGradient<256>)           \
+  X(AttentionDecode<64>)                 \
+  X(AttentionDecode<80>)                 \
+  X(AttentionDecode<96>)                 \
+  X(AttentionDecode<128>)                \
+  X(AttentionDecode<256>)                \
+  X(AttentionDecodeJoin<64>)             \
+  X(AttentionDecodeJoin<80>)             \
+  X(AttentionDecodeJoin<96>)             \
+  X(AttentionDecodeJoin<128>)            \
+  X(AttentionDecodeJoin<256>)            \
   X(Swiglu<temper::bf16>)                \
   X(SwigluBackward<temper::bf16>)        \
   X(Rotary<temper::bf16>)                \
   X(LogitSums<temper::bf16>)             \
   X(LogProbabilities)                    \
   X(LogitGradient<temper::bf16>)         \
+  X(DivergenceSums<temper::bf16>)        \
+  X(DivergenceGradient<temper::bf16>)    \
   X(EmbeddingGather<temper::bf16>)       \
   X(EmbeddingScatter<temper::bf16>)      \
   X(Dropout<temper::bf16>)               \

@@ -35,7 +35,7 @@ class Engine {
 
   // What of a micro-batch the mean over a step is taken of: supervised tokens, pairs.
   virtual Index counted(const temper::HostBatch& batch) const = 0;
-  virtual void begin_step(temper::Step number, double denominator) = 0;
+  virtual void begin_step(temper::Step number, double denominator, double rate) = 0;
   virtual temper::Loss forward_backward(const temper::HostBatch& batch) = 0;
   virtual double clip_gradients(double largest) = 0;
   virtual void update(double rate) = 0;

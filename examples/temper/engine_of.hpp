@@ -138,8 +138,8 @@ class EngineOf : public Engine {
   }
 
   Index counted(const temper::HostBatch& batch) const override { return temper::counted<B>(objective_, batch); }
-  void begin_step(temper::Step number, double denominator) override {
-    temper::begin_step(*session_, *model_, number, denominator);
+  void begin_step(temper::Step number, double denominator, double rate) override {
+    temper::begin_step(*session_, *model_, number, denominator, optimizer_, rate);
   }
   temper::Loss forward_backward(const temper::HostBatch& batch) override {
     return temper::forward_backward(*session_, *model_, objective_, batch);
@@ -191,6 +191,9 @@ class EngineOf : public Engine {
         .recompute = recipe_.is("training.recompute", "blocks") ? temper::Recompute::blocks : temper::Recompute::none,
         .base = temper::reads_reference(objective_) || recipe_.is("task", "ppo") ? temper::Base::kept
                                                                                  : temper::Base::replaced,
+        .precision = recipe_.is("training.precision", "bf16") ? temper::Precision::bf16 : temper::Precision::full,
+        .update =
+            recipe_.is("training.update", "in_backward") ? temper::Update::in_backward : temper::Update::after_backward,
         .scores = labels_ ? labels_->outputs() : 0};
   }
   void open_teacher(temper::Execution execution) {

@@ -53,6 +53,8 @@ class Checks {
   }
 
   void check_training() {
+    check_optimizer();
+    check_trained_matrices();
     if (recipe_.boolean("training.nesterov") && recipe_.number("training.momentum") == 0)
       complain("training.nesterov", "needs a momentum; expected training.momentum above 0");
     if (recipe_.has("training.learning_rate") &&
@@ -64,6 +66,46 @@ class Checks {
                                                         recipe_.text("objective.loss")));
     if (recipe_.is("task", "distillation") && !recipe_.has("teacher"))
       complain("teacher", "is missing; expected the path of the teacher's folder");
+  }
+
+  // A setting that the rule does not read would be a promise that nobody keeps.
+  void check_optimizer() {
+    const std::string rule = recipe_.text("training.optimizer");
+    struct Reader {
+      KeyPath key;
+      std::string_view rules;
+    };
+    for (const auto& [key, rules] : {Reader{"training.momentum", "sgd muon"},
+                                     {"training.nesterov", "sgd muon"},
+                                     {"training.beta1", "adamw adamw_8bit lion muon"},
+                                     {"training.beta2", "adamw adamw_8bit lion muon"},
+                                     {"training.epsilon", "adamw adamw_8bit muon"}}) {
+      if (has_word(rules, rule) || recipe_.value(key) == Json::parse(find_key(key.path)->fallback)) continue;
+      complain(key, fmt::format("the rule {} has no such setting; expected it to be left out, or training.optimizer "
+                                "one of {}",
+                                rule, rules));
+    }
+  }
+
+  // How matrices of the model are held and moved is asked of those that are trained.
+  void check_trained_matrices() {
+    const bool narrow = recipe_.is("training.precision", "bf16"), early = recipe_.is("training.update", "in_backward");
+    if (!recipe_.is("adapter.method", "full") && recipe_.value("adapter.modules_to_save").empty()) {
+      constexpr std::string_view none =
+          "is about matrices of the model that are trained, and here only an adapter is; expected {}, adapter.method "
+          "full, or adapter.modules_to_save";
+      if (narrow) complain("training.precision", fmt::format(none, "fp32"));
+      if (early) complain("training.update", fmt::format(none, "after_backward"));
+    }
+    if (!early) return;
+    if (recipe_.has("training.max_grad_norm") && recipe_.number("training.max_grad_norm") > 0)
+      complain("training.max_grad_norm",
+               "is of all gradients, of which training.update in_backward never has more than one; expected null");
+    if (recipe_.integer("training.gradient_accumulation") > 1)
+      complain("training.gradient_accumulation",
+               "adds gradients up, which training.update in_backward does not hold; expected 1");
+    if (recipe_.is("task", "ppo"))
+      complain("training.update", "in_backward is not built for task ppo; expected after_backward");
   }
 
   void check_policy() {

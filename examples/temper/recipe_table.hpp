@@ -121,7 +121,10 @@ inline constexpr std::array keys = {
     Key{"training.seed", Kind::integer, "42", seed_range, "", "", "", "order, dropout and first values depend on it"},
     Key{"training.recompute", Kind::word, "\"none\"", any_value, "none blocks", "", "",
         "compute again what backward needs"},
-    Key{"training.precision", Kind::word, "\"fp32\"", any_value, "fp32", "bf16", "", "arithmetic of a step"},
+    Key{"training.update", Kind::word, "\"after_backward\"", any_value, "after_backward in_backward", "", "",
+        "when weights move; in_backward holds no gradients of matrices, and neither clips nor accumulates"},
+    Key{"training.precision", Kind::word, "\"fp32\"", any_value, "fp32 bf16", "", "",
+        "how trained matrices of the model are held: bf16 with stochastic rounding is half the bytes"},
 
     Key{"objective.label_smoothing", Kind::number, "0.0", below_one, "", "", sft,
         "share of the target spread over all"},

@@ -25,7 +25,7 @@ class SupervisedStep final : public TaskStep {
       add_metrics(outcome.metrics, "training", loss);
     };
     try {
-      engine.begin_step(number, static_cast<double>(counted));
+      engine.begin_step(number, static_cast<double>(counted), rate);
       for (const temper::MicroBatch& batch : batches) loss += engine.forward_backward(batch.host());
       const bool clips = prepared_.recipe.has("training.max_grad_norm");
       outcome.grad_norm = engine.clip_gradients(clips ? prepared_.recipe.number("training.max_grad_norm") : 0);

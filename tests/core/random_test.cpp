@@ -60,6 +60,13 @@ TEST_CASE("random: four elements share a block, and elements past 32 bits are ot
   CHECK(random.bits(far) != random.bits(0));
 }
 
+TEST_CASE("random: eight elements of sixteen bits share a block, and a site's name may come in two parts") {
+  const Random random{3, 4, 5};
+  for (std::uint64_t i = 0; i < 24; ++i)
+    CHECK(random.bits16(i) == (random.block(i / 8)[i % 8 / 2] >> (i % 2 * 16) & 0xffffu));
+  CHECK(random_site("weight", random_site("rounding ")) == random_site("rounding weight"));
+}
+
 TEST_CASE("random: uniform numbers lie in [0, 1) with the moments of the uniform distribution") {
   const auto values = uniforms({.seed = 42, .site = 1, .step = 0});
   for (const double v : values) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Attention against double. Bound: a score is a sum of Width products, each addition of which may truncate, and is then
 // scaled, shifted and put into exp2, which an error of e in the exponent changes by a factor within exp(e); sum and
-// product see that once each, p is rounded to bf16 in between, and sums over the keys may truncate.
+// product see that once each, and once more for each tile that is joined; p is rounded to bf16 in between, and sums
+// over the keys may truncate.
 #pragma once
 #include <algorithm>
 
@@ -65,7 +66,7 @@ Outcome attention_forward(device::Stream& stream, const Pack& pack) {
           highest = std::max(highest, p[at(j)]);
         }
         for (double& x : p) sum += x = std::exp(x - highest);
-        const double exact_lse = highest + std::log(sum), steps = device::divide_up(count, 64) + 1;
+        const double exact_lse = highest + std::log(sum), steps = device::divide_up(count, 32) + 1;
         const double of_exponent =
             terms * Width * 0x1p-23 + (8 + 4 * steps) * u * (2 * largest + 1) + 16 * u * number(pack.scope.cap);
         outcome.compare(number(lse[at(row, heads, h)]), exact_lse,
@@ -116,6 +117,7 @@ inline KernelCases attention_cases() {
   const Pack mixed{{0, 1, 71, 76, 206}, 2, 1}, ones{{0, 1, 2, 3, 4, 5, 6, 7}, 4, 2}, one_row{{0, 1}, 1, 1};
   const Pack even{{0, 128}, 3, 3, 4}, empty{{0, 0, 33, 33}, 2, 2};
   const Pack window{{0, 9, 159}, 2, 1, 3, {40, 5}}, narrow{{0, 9, 89}, 1, 1, 1, {2, 0}};
+  const Pack few{{0, 1, 71, 76}, 2, 1}, bent{{0, 80}, 1, 1, 3, {40, 5}};
   return {
       {"attention: width 64, documents of 1, 70, 5 and 130",
        [=](device::Stream& s) { return attention_forward<64>(s, mixed); }},
@@ -129,6 +131,13 @@ inline KernelCases attention_cases() {
       {"attention: width 64, a window of 2, which ends where a tile does",
        [=](device::Stream& s) { return attention_forward<64>(s, narrow); }},
       {"attention: width 128, empty documents", [=](device::Stream& s) { return attention_forward<128>(s, empty); }},
+      {"attention: width 80, documents of 1, 70 and 5",
+       [=](device::Stream& s) { return attention_forward<80>(s, few); }},
+      {"attention: width 96, documents of length 1", [=](device::Stream& s) { return attention_forward<96>(s, ones); }},
+      {"attention: width 96, a window of 40 and capped scores",
+       [=](device::Stream& s) { return attention_forward<96>(s, bent); }},
+      {"attention: width 256, documents of 1, 70 and 5",
+       [=](device::Stream& s) { return attention_forward<256>(s, few); }},
   };
 }
 

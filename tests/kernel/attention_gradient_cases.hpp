@@ -139,6 +139,7 @@ Outcome attention_gradient(device::Stream& stream, const Pack& pack) {
 inline KernelCases attention_gradient_cases() {
   const Pack mixed{{0, 1, 71, 71, 76}, 2, 1}, ones{{0, 1, 2, 3}, 4, 2}, whole{{0, 64}, 1, 1, 3};
   const Pack window{{0, 9, 89}, 2, 1, 3, {40, 5}}, narrow{{0, 9, 89}, 1, 1, 1, {2, 0}}, wide{{0, 33, 40}, 1, 1};
+  const Pack bent{{0, 50}, 2, 1, 2, {20, 5}};
   return {
       {"attention_gradient: width 64, documents of 1, 70, 0 and 5, two heads of one key head",
        [=](device::Stream& s) { return attention_gradient<64>(s, mixed); }},
@@ -152,6 +153,14 @@ inline KernelCases attention_gradient_cases() {
        [=](device::Stream& s) { return attention_gradient<64>(s, narrow); }},
       {"attention_gradient: width 128, documents of 33 and 7",
        [=](device::Stream& s) { return attention_gradient<128>(s, wide); }},
+      {"attention_gradient: width 80, documents of 33 and 7",
+       [=](device::Stream& s) { return attention_gradient<80>(s, wide); }},
+      {"attention_gradient: width 96, documents of length 1",
+       [=](device::Stream& s) { return attention_gradient<96>(s, ones); }},
+      {"attention_gradient: width 256, documents of 33 and 7",
+       [=](device::Stream& s) { return attention_gradient<256>(s, wide); }},
+      {"attention_gradient: width 256, two heads of one key head, a window of 20 and capped scores",
+       [=](device::Stream& s) { return attention_gradient<256>(s, bent); }},
   };
 }
 

@@ -2,10 +2,47 @@
 #include "kernel/device_cases.hpp"
 #include "kernel/on_fibers.hpp"
 #include "support/refusal.hpp"
+#include "temper/device/swizzle.cuh"
 
 namespace temper::test::kernels::device_test {
 
 TEST_CASE("device layer: every word means what its comment says") { agree_on_fibers(device_cases()); }
+
+// Eight rows' pieces of a column, and eight neighbours of a row, lie in eight groups of banks; all in their tile.
+template <int Columns>
+void lies_well() {
+  using Tile = device::SwizzledTile<bf16, 32, Columns>;
+  CAPTURE(Columns);
+  std::vector<int> times(std::size_t{32 * Tile::pieces});
+  for (int row = 0; row < 32; ++row) {
+    for (int p = 0; p < Tile::pieces; ++p) {
+      const int place = Tile::place(row, p) / Tile::width;
+      REQUIRE((place >= 0 && place < 32 * Tile::pieces));
+      ++times[at(place)];
+      CHECK(Tile::place(row / 16 * 16, p / 2 * 2, row % 16, p % 2) == place * Tile::width);
+      unsigned down = 0, along = 0;
+      for (int i = 0; i < 8; ++i) {
+        const int number = row * Tile::pieces + p + i, last = 32 * Tile::pieces;
+        down |= 1u << (Tile::place(row / 8 * 8 + i, p) / Tile::width % 8);
+        if (number % 8 == i && number < last)
+          along |= 1u << (Tile::place(number / Tile::pieces, number % Tile::pieces) / Tile::width % 8);
+      }
+      CHECK(down == 0xffu);
+      if ((row * Tile::pieces + p) % 8 == 0) CHECK(along == 0xffu);
+    }
+  }
+  for (const int n : times) CHECK(n == 1);
+}
+TEST_CASE("swizzled tile: no two of eight rows or neighbours meet in a group of banks, whatever the width") {
+  lies_well<16>();
+  lies_well<32>();
+  lies_well<64>();
+  lies_well<80>();
+  lies_well<96>();
+  lies_well<128>();
+  lies_well<160>();
+  lies_well<256>();
+}
 
 struct HalfWaits {
   static constexpr int threads = 128;

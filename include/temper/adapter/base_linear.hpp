@@ -18,7 +18,7 @@ struct BaseLinear {
 
   void forward(Context<B>& ctx, In<B> x, Out<B> y) const {
     if (weight && ctx.adapted())
-      matmul(ctx, y, x, DenseMatrix<B>(weight->value));
+      matmul(ctx, y, x, weight->matrix());
     else
       matmul(ctx, y, x, frozen.weight);
     add_bias(ctx, y.view);
@@ -32,8 +32,11 @@ struct BaseLinear {
   void backward(Context<B>& ctx, In<B> dy, Out<B> dx, In<B> x) {
     bias_backward(ctx, dy);
     if (weight) {
-      matmul_outer(ctx, onto(weight->gradient), dy, x);
-      matmul_transposed(ctx, dx, dy, DenseMatrix<B>(weight->value));
+      const auto scope = ctx.scope();
+      const auto gradient = gradient_of(ctx, *weight);
+      matmul_outer(ctx, onto(gradient), dy, x);
+      matmul_transposed(ctx, dx, dy, weight->matrix());
+      gradient_is_whole(ctx, *weight, gradient);
     } else {
       matmul_transposed(ctx, dx, dy, frozen.weight);
     }
@@ -56,7 +59,7 @@ BaseLinear<B> base_linear(Builder<B>& build, std::string_view path, LinearShape 
   BaseLinear<B> layer;
   const bool trains_weight = trains == Trains::weight || trains == Trains::weight_and_bias;
   const bool trains_bias = trains == Trains::bias || trains == Trains::weight_and_bias;
-  if (trains_weight) layer.weight = build.trained_matrix(name + ".weight", shape.out, shape.in);
+  if (trains_weight) layer.weight = build.trained_matrix(name + ".weight", shape.out, shape.in, build.update());
   if (!trains_weight || build.keeps_base()) layer.frozen.weight = storage.matrix(build, path, shape.out, shape.in);
   if (!shape.bias) return layer;
   if (trains_bias) layer.bias = build.trained(name + ".bias", {shape.out}, zeros);

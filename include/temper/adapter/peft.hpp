@@ -225,9 +225,7 @@ void save_peft(Decoder<B, A>& model, const std::string& base, const std::filesys
   }
   write_file_atomically(peft_config_path(folder), settings.dump(2) + "\n");
   std::vector<TensorToWrite> tensors;
-  model.visit([&](const auto& p) {
-    tensors.push_back(tensor_of_view<B>(peft_name(model.adapter(), p.name), p.shape, flat(p.value)));
-  });
+  model.visit([&](const auto& p) { tensors.push_back(tensor_of(p, peft_name(model.adapter(), p.name))); });
   write_safetensors(folder / "adapter_model.safetensors", tensors);
 }
 
@@ -240,6 +238,7 @@ void load_parameters(M& model, const SafetensorsFile& file, const std::string& s
   std::string missing, unused;
   typename B::Stream stream(1);
   std::vector<typename B::Activation> values;
+  std::vector<bf16> narrow;
   model.visit([&](auto& p) {
     const std::string name = name_in_file(p.name);
     if (name.empty()) return;
@@ -254,7 +253,13 @@ void load_parameters(M& model, const SafetensorsFile& file, const std::string& s
             shown, name, shape_text(tensor->shape), shape_text(p.shape));
     refuse_non_finite(*tensor);
     values = widen<typename B::Activation>(*tensor);
-    B::upload(stream, p.value.data, values.data(), p.value.bytes());
+    if (p.is_narrow()) {
+      narrow.clear();
+      for (const auto value : values) narrow.push_back(to_bf16(static_cast<float>(value)));
+      B::upload(stream, p.narrow.data, narrow.data(), p.narrow.bytes());
+    } else {
+      B::upload(stream, p.value.data, values.data(), p.value.bytes());
+    }
     used.insert(name);
   });
   for (const TensorInfo& tensor : file.tensors())

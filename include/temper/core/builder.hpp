@@ -27,6 +27,17 @@ struct LinearShape {
 // said before (Adapters::off).
 enum class Base { replaced, kept };
 
+// How matrices of the model that are trained are held: as the backend computes, or in bf16, two bytes an element, which
+// optimizers move by stochastic rounding. Vectors, and what an adapter adds, are held as the backend computes.
+enum class Precision { full, bf16 };
+
+// How what is trained of the model is held.
+struct TrainedForm {
+  Base base = Base::replaced;
+  Precision precision = Precision::full;
+  Update update = Update::after_backward;
+};
+
 template <class B>
 struct FrozenLinear;
 
@@ -36,21 +47,22 @@ class Builder {
   using Act = typename B::Activation;
 
   Builder(Memory<B>& memory, typename B::Stream& stream, const WeightSource* source, std::uint64_t seed,
-          double initializer_range = 0.02, Base base = Base::replaced)
+          double initializer_range = 0.02, TrainedForm form = {})
       : memory_(memory),
         stream_(stream),
         source_(source),
         account_(source),
         seed_(seed),
         initializer_range_(initializer_range),
-        base_(base) {}
+        form_(form) {}
 
   Memory<B>& memory() const { return memory_; }
   typename B::Stream& stream() const { return stream_; }
   std::uint64_t seed() const { return seed_; }
   bool has(std::string_view name) const { return source_ && source_->find(name).has_value(); }
-  bool keeps_base() const { return base_ == Base::kept; }
+  bool keeps_base() const { return form_.base == Base::kept; }
   bool trains_base() const { return trains_base_; }  // so far
+  Update update() const { return form_.update; }     // of matrices whose gradient comes from one place
 
   // A weight matrix that is only read: the source's own bytes, in the source's own format.
   DenseMatrix<B> frozen_matrix(const std::string& name, Index rows, Index cols) {
@@ -89,45 +101,48 @@ class Builder {
   // A tensor of the model that is trained: the source's values, or initial ones when the model starts from scratch.
   Parameter<B> trained(const std::string& name, std::vector<Index> shape, Initial initial) {
     trains_base_ = true;
-    Parameter<B> p = slot(name, std::move(shape));
-    load_or_fill(p.value, name, p.shape, initial);
-    return p;
+    return loaded(slot(name, std::move(shape), form_.precision), initial);
   }
-  Parameter<B> trained_matrix(const std::string& name, Index rows, Index cols) {
-    return trained(name, {rows, cols}, normal(initializer_range_));
+  Parameter<B> trained_matrix(const std::string& name, Index rows, Index cols, Update update = Update::after_backward) {
+    trains_base_ = true;
+    return loaded(slot(name, {rows, cols}, form_.precision, update), normal(initializer_range_));
   }
 
   // A trained tensor of the model that its source may lack: a head that is new to it.
   Parameter<B> trained_if_there(const std::string& name, std::vector<Index> shape, Initial initial) {
-    Parameter<B> p = slot(name, std::move(shape));
-    if (has(name))
-      load_or_fill(p.value, name, p.shape, initial);
-    else
-      fill(p.value, name, initial);
+    Parameter<B> p = slot(name, std::move(shape), form_.precision);
+    with_values(p, [&](auto values) {
+      if (has(name))
+        load_or_fill(values, name, p.shape, initial);
+      else
+        fill(values, name, initial);
+    });
     return p;
   }
 
   // A new tensor that an adapter adds; the model's source has none of this name.
   Parameter<B> parameter(std::string_view path, std::string_view name, std::vector<Index> shape, Initial initial) {
-    Parameter<B> p = slot(std::string(path) + "." + std::string(name), std::move(shape));
+    Parameter<B> p = slot(std::string(path) + "." + std::string(name), std::move(shape), Precision::full);
     fill(p.value, p.name, initial);
     return p;
   }
 
   // A trained copy of a tensor that stays in use elsewhere (a head saved beside a tied embedding).
   Parameter<B> trained_copy(const std::string& name, const std::string& of, Index rows, Index cols) {
-    Parameter<B> p = slot(name, {rows, cols});
-    if (const auto tensor = source_ ? source_->find(of) : std::nullopt)
-      widen(p.value, *tensor);
-    else
-      fill(p.value, of, normal(initializer_range_));
+    Parameter<B> p = slot(name, {rows, cols}, form_.precision);
+    with_values(p, [&](auto values) {
+      if (const auto tensor = source_ ? source_->find(of) : std::nullopt)
+        widen(values, *tensor);
+      else
+        fill(values, of, normal(initializer_range_));
+    });
     return p;
   }
 
   // A new tensor whose rows begin as rows of one of the model's, taken by number.
   Parameter<B> parameter_of_rows(const std::string& name, const std::string& of, std::span<const Index> rows,
                                  Index cols) {
-    Parameter<B> p = slot(name, {std::ssize(rows), cols});
+    Parameter<B> p = slot(name, {std::ssize(rows), cols}, Precision::full);
     if (const auto tensor = source_ ? source_->find(of) : std::nullopt)
       widen(p.value, *tensor, [&](Index i) { return rows[static_cast<std::size_t>(i / cols)] * cols + i % cols; });
     else
@@ -231,15 +246,40 @@ class Builder {
     return {block.data, tensor.element, rows, cols};
   }
 
-  Parameter<B> slot(std::string name, std::vector<Index> shape) {
+  Parameter<B> slot(std::string name, std::vector<Index> shape, Precision precision,
+                    Update update = Update::after_backward) {
     const std::array<Index, 2> extents = {shape.size() == 2 ? shape[0] : 1, shape.back()};
     Parameter<B> p{.name = std::move(name), .shape = std::move(shape)};
-    p.value = memory_.template allocate<Act, 2>(Holder::trained_weights, extents);
-    p.gradient = memory_.template allocate<Act, 2>(Holder::gradients, extents);
+    p.update = update;
+    if (precision == Precision::bf16 && p.is_matrix()) {
+      p.narrow = memory_.template allocate<bf16, 2>(Holder::trained_weights, extents);
+      p.value.shape = extents;
+    } else {
+      p.value = memory_.template allocate<Act, 2>(Holder::trained_weights, extents);
+    }
+    if (update == Update::in_backward)
+      p.gradient.shape = extents;
+    else
+      p.gradient = memory_.template allocate<Act, 2>(Holder::gradients, extents);
     return p;
   }
 
-  void load_or_fill(View<B, Act, 2> view, const std::string& name, const std::vector<Index>& shape, Initial initial) {
+  Parameter<B> loaded(Parameter<B> p, Initial initial) {
+    with_values(p, [&](auto values) { load_or_fill(values, p.name, p.shape, initial); });
+    return p;
+  }
+
+  // Where the parameter's values lie, in the type in which they are held.
+  template <class Use>
+  static void with_values(Parameter<B>& p, Use&& use) {
+    if (p.is_narrow())
+      use(p.narrow);
+    else
+      use(p.value);
+  }
+
+  template <class T>
+  void load_or_fill(View<B, T, 2> view, const std::string& name, const std::vector<Index>& shape, Initial initial) {
     if (const auto tensor = take_dense(name, shape))
       widen(view, *tensor);
     else
@@ -256,11 +296,12 @@ class Builder {
     else
       return static_cast<Act>(to_float(value));
   }
-  void widen(View<B, Act, 2> view, const StoredTensor& tensor) {
+  template <class T>
+  void widen(View<B, T, 2> view, const StoredTensor& tensor) {
     widen(view, tensor, [](Index i) { return i; });
   }
-  template <class From>
-  void widen(View<B, Act, 2> view, const StoredTensor& tensor, From&& from) {
+  template <class T, class From>
+  void widen(View<B, T, 2> view, const StoredTensor& tensor, From&& from) {
     with_elements(view, [&](Index to) {
       const Index i = from(to);
       switch (tensor.element) {
@@ -294,21 +335,29 @@ class Builder {
     }
   }
 
-  void fill(View<B, Act, 2> view, const std::string& name, Initial initial) {
+  template <class T>
+  void fill(View<B, T, 2> view, const std::string& name, Initial initial) {
     const Random random{seed_, random_site(name), 0};
     with_elements(view, [&](Index i) { return static_cast<Act>(initial_value(initial, random, view.cols(), i)); });
   }
 
-  // Values are made on the host and sent in pieces, so that building costs no second copy of a weight.
-  template <class Value>
-  void with_elements(View<B, Act, 2> view, Value&& value) {
+  // Values are made on the host and sent in pieces, so that building costs no second copy of a weight. Those that are
+  // held in bf16 are the nearest of bf16.
+  template <class T, class Value>
+  void with_elements(View<B, T, 2> view, Value&& value) {
     if (memory_.planning()) return;
     constexpr Index piece = 1 << 16;
-    staging_.resize(static_cast<std::size_t>(piece));
+    std::vector<T> staging(static_cast<std::size_t>(std::min(view.size(), piece)));
     for (Index begin = 0; begin < view.size(); begin += piece) {
       const Index end = std::min(view.size(), begin + piece);
-      for (Index i = begin; i < end; ++i) staging_[static_cast<std::size_t>(i - begin)] = value(i);
-      B::upload(stream_, view.data + begin, staging_.data(), static_cast<std::size_t>(end - begin) * sizeof(Act));
+      for (Index i = begin; i < end; ++i) {
+        T& staged = staging[static_cast<std::size_t>(i - begin)];
+        if constexpr (std::is_same_v<T, bf16>)
+          staged = to_bf16(static_cast<float>(value(i)));
+        else
+          staged = value(i);
+      }
+      B::upload(stream_, view.data + begin, staging.data(), static_cast<std::size_t>(end - begin) * sizeof(T));
     }
   }
 
@@ -318,9 +367,8 @@ class Builder {
   WeightAccount account_;
   std::uint64_t seed_;
   double initializer_range_;
-  Base base_;
+  TrainedForm form_;
   bool trains_base_ = false;
-  std::vector<Act> staging_;
 };
 
 // y = x W^T + b, nothing trained: what a projection is where no adapter stands on it, and what adapters stand on.

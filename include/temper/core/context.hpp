@@ -33,6 +33,21 @@ struct OperationTotal {
 };
 
 template <class B>
+struct Parameter;
+template <class B>
+class Context;
+
+// Moves a parameter in the middle of backward, when its gradient is whole (Update::in_backward).
+template <class B>
+class Mover {
+ public:
+  virtual void move(Context<B>& ctx, Parameter<B>& p) = 0;
+
+ protected:
+  ~Mover() = default;
+};
+
+template <class B>
 class Context {
  public:
   using Stream = typename B::Stream;
@@ -58,6 +73,9 @@ class Context {
   // Layers look at what they made and throw where it is not finite (model/finite.hpp).
   bool checking() const { return checking_ == Checking::on; }
   void set_checking(Checking checking) { checking_ = checking; }
+
+  Mover<B>* mover() const { return mover_; }
+  void set_mover(Mover<B>* mover) { mover_ = mover; }
 
   // Where this micro-batch stands: the optimizer step and the number of its tokens that came before. Random numbers
   // depend on these and on nothing else, so that splitting a step into micro-batches differently draws the same
@@ -145,6 +163,7 @@ class Context {
   Adapters adapters_ = Adapters::on;
   Timing timing_ = Timing::off;
   Checking checking_ = Checking::off;
+  Mover<B>* mover_ = nullptr;
   Step step_ = 0;
   Index first_token_ = 0;
   std::vector<OperationTotal> operations_;

@@ -11,17 +11,28 @@
 
 #include "temper/core/context.hpp"
 #include "temper/core/view.hpp"
+#include "temper/storage/dense.hpp"
 
 namespace temper {
 
-// A tensor that is trained. Vectors are held as one row; 'shape' is the shape that a file shows.
+// When an optimizer moves a weight: after backward, or in its midst, as soon as the weight's gradient is whole. Then no
+// memory is held for that gradient: it is scratch, and the next weight's takes its place.
+enum class Update { after_backward, in_backward };
+
+// A tensor that is trained. Vectors are held as one row; 'shape' is the shape that a file shows. A matrix may be held
+// in bf16 (Precision::bf16): its 'value' then has a shape, and memory only while an optimizer moves it.
 template <class B>
 struct Parameter {
   using Act = typename B::Activation;
   std::string name;          // as in a Hugging Face file: model.layers.0.self_attn.q_proj.lora_A.weight
   std::vector<Index> shape;  // [n] or [rows, cols]
   View<B, Act, 2> value{}, gradient{};
-  double rate_scale = 1;  // of the learning rate (LoRA+)
+  View<B, bf16, 2> narrow{};  // the values where they are held in bf16, else empty
+  double rate_scale = 1;      // of the learning rate (LoRA+)
+  Update update = Update::after_backward;
+
+  DenseMatrix<B> matrix() const { return is_narrow() ? DenseMatrix<B>(narrow) : DenseMatrix<B>(value); }
+  bool is_narrow() const { return !narrow.empty(); }
 
   Index size() const { return value.size(); }
   bool is_matrix() const { return shape.size() == 2; }  // matrices decay, vectors do not
@@ -31,6 +42,30 @@ template <class B>
 View<B, const typename B::Activation, 1> vector_of(const Parameter<B>& p) {
   return flat(p.value);
 }
+
+// [gradient_of]
+// What backward adds a parameter's gradient to: its own memory, or zeroed scratch of the enclosing scope.
+template <class B>
+View<B, typename B::Activation, 2> gradient_of(Context<B>& ctx, const Parameter<B>& p) {
+  if (p.update == Update::after_backward) return p.gradient;
+  const auto gradient = scratch<typename B::Activation>(ctx, p.gradient.rows(), p.gradient.cols());
+  zero(ctx, flat(gradient));
+  return gradient;
+}
+
+// Says that nothing more will be added, and that this step no longer needs the weight.
+template <class B>
+void gradient_is_whole(Context<B>& ctx, Parameter<B>& p, View<B, typename B::Activation, 2> gradient) {
+  if (p.update == Update::after_backward) return;
+  require(ctx.mover() != nullptr, Fault::usage, "step.no_mover",
+          "{} is to be moved in backward but nothing is there to move it; expected begin_step with the optimizer and "
+          "its rate, or a model built with Update::after_backward",
+          p.name);
+  p.gradient.data = gradient.data;
+  ctx.mover()->move(ctx, p);
+  p.gradient.data = nullptr;
+}
+// [/gradient_of]
 
 struct AnyVisitor {  // stands for any visitor in concepts (nvcc takes no lambda inside requires)
   void operator()(auto&) const {}

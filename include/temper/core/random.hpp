@@ -25,9 +25,32 @@ constexpr Random4 philox(Random4 counter, std::uint64_t key) {
   return counter;
 }
 
-// A place that draws numbers, known by its name ('model.layers.3.self_attn.q_proj dropout'): FNV-1a, 32 bits.
-constexpr std::uint32_t random_site(std::string_view name) {
-  std::uint32_t hash = 2166136261u;
+// The same for neighbours: counter[0] goes up by one from lane to lane, which must not carry. Word by word, so that
+// compilers compute lanes side by side.
+template <std::size_t Lanes>
+constexpr void philox_lanes(std::uint32_t (&words)[4][Lanes], Random4 first, std::uint64_t key) {
+  auto key0 = static_cast<std::uint32_t>(key), key1 = static_cast<std::uint32_t>(key >> 32);
+  for (std::size_t i = 0; i < Lanes; ++i) {
+    words[0][i] = first[0] + static_cast<std::uint32_t>(i);
+    words[1][i] = first[1], words[2][i] = first[2], words[3][i] = first[3];
+  }
+  for (int round = 0; round < 10; ++round) {
+    for (std::size_t i = 0; i < Lanes; ++i) {
+      const std::uint64_t a = std::uint64_t{0xD2511F53u} * words[0][i], b = std::uint64_t{0xCD9E8D57u} * words[2][i];
+      words[0][i] = static_cast<std::uint32_t>(b >> 32) ^ words[1][i] ^ key0;
+      words[1][i] = static_cast<std::uint32_t>(b);
+      words[2][i] = static_cast<std::uint32_t>(a >> 32) ^ words[3][i] ^ key1;
+      words[3][i] = static_cast<std::uint32_t>(a);
+    }
+    key0 += 0x9E3779B9u;
+    key1 += 0xBB67AE85u;
+  }
+}
+
+// A place that draws numbers, known by its name ('model.layers.3.self_attn.q_proj dropout'): FNV-1a, 32 bits. With
+// 'before' the site of a first part, that of the two parts together.
+constexpr std::uint32_t random_site(std::string_view name, std::uint32_t before = 2166136261u) {
+  std::uint32_t hash = before;
   for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
   return hash;
 }
@@ -42,6 +65,12 @@ struct Random {
     return philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), step, site}, seed);
   }
   constexpr std::uint32_t bits(std::uint64_t element) const { return block(element / 4)[element % 4]; }
+
+  // Sixteen bits an element: eight neighbours share one block.
+  static constexpr std::uint16_t bits16(const Random4& block, std::uint64_t element) {
+    return static_cast<std::uint16_t>(block[element / 2 % 4] >> (element % 2 * 16));
+  }
+  constexpr std::uint16_t bits16(std::uint64_t element) const { return bits16(block(element / 8), element); }
 
   // Uniform in [0, 1) with 24 bits, exact in float and double alike.
   constexpr double uniform(std::uint64_t element) const { return static_cast<double>(bits(element) >> 8) * 0x1p-24; }

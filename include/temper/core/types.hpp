@@ -40,6 +40,17 @@ constexpr bf16 to_bf16(float x) {
   if ((bits & 0x7fffffffu) > 0x7f800000u) return {static_cast<std::uint16_t>((bits >> 16) | 0x40u)};
   return {static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
 }
+
+// Stochastic rounding: up or down with the probability of nearness, so that the mean is x; what bf16 has stays as it
+// is. 'random' is uniform. Finite values stay finite: above the largest of bf16 they are cut to it.
+constexpr bf16 to_bf16(float x, std::uint16_t random) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return to_bf16(x);
+  const std::uint32_t added = magnitude < 0x7f7f0000u ? random : 0u;
+  return {static_cast<std::uint16_t>((bits + added) >> 16)};
+}
+
 constexpr f16 to_f16(float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);
   const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000u);

@@ -21,6 +21,7 @@ struct HeadOf {
   DenseMatrix<B> weight;  // [V, D], or [outputs, D]
   View<B, typename B::Activation, 2> gradient;
   HeadKind kind = HeadKind::language;
+  Parameter<B>* moved = nullptr;  // in backward, when its gradient is whole
 };
 
 // The paths of a decoder's modules, as Hugging Face names them.
@@ -49,7 +50,9 @@ struct BuildOptions {
   Execution execution = Execution::running;  // planning: shapes and bytes only
   Recompute recompute = Recompute::none;
   Base base = Base::replaced;  // kept: what is trained can be switched off like any adapter
-  Index scores = 0;            // outputs of a score head in place of the language head; 0: none
+  Precision precision = Precision::full;
+  Update update = Update::after_backward;  // in_backward: no memory for the gradients of matrices, see docs/memory.md
+  Index scores = 0;                        // outputs of a score head in place of the language head; 0: none
 };
 
 template <class B, class A>
@@ -84,8 +87,10 @@ class Decoder {
         source_ ? source_->description() : "", name_of(config_.coding),
         name_of(source_ ? source_->coding() : Coding::dense));
     typename B::Stream stream(1);
-    Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range, options.base);
-    embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width);
+    Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range,
+                     {options.base, options.precision, options.update});
+    embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width,
+                           config_.tied ? Update::after_backward : options.update);
     if constexpr (HasPrefix<A, B>) prefix_ = adapter_.prefix(build, config_.vocabulary, config_.width);
     for (Index l = 0; l < config_.layers; ++l)
       blocks_.push_back(block(build, adapter_, "model.layers." + std::to_string(l), config_, l));
@@ -112,8 +117,10 @@ class Decoder {
   Index scores() const { return score_ ? score_->value.rows() : 0; }  // outputs of the score head; 0: a language model
 
   HeadOf<B> head(Adapters adapters = Adapters::on) {
-    if (score_) return {DenseMatrix<B>(score_->value), score_->gradient, HeadKind::scores};
-    if (head_ && adapters == Adapters::on) return {DenseMatrix<B>(head_->value), head_->gradient};
+    if (score_) return {score_->matrix(), score_->gradient, HeadKind::scores};
+    if (head_ && adapters == Adapters::on)
+      return {head_->matrix(), head_->gradient, HeadKind::language,
+              head_->update == Update::in_backward ? &*head_ : nullptr};
     if (!config_.tied) return {frozen_head_, {}};
     return {embedding_.table(adapters), embedding_.trained ? embedding_.trained->gradient : Matrix{}};
   }
@@ -198,7 +205,7 @@ class Decoder {
     const bool trains_table = adapter_trains(adapter_, "model.embed_tokens");
     const Index v = config_.vocabulary, d = config_.width;
     if (!config_.tied) {
-      if (trains_head) head_ = build.trained_matrix("lm_head.weight", v, d);
+      if (trains_head) head_ = build.trained_matrix("lm_head.weight", v, d, build.update());
       if (!trains_head || build.keeps_base()) frozen_head_ = build.frozen_matrix("lm_head.weight", v, d);
       return;
     }

@@ -13,25 +13,31 @@ struct Embedding {
   std::optional<Parameter<B>> trained;
 
   DenseMatrix<B> table(Adapters adapters) const {
-    return trained && adapters == Adapters::on ? DenseMatrix<B>(trained->value) : frozen;
+    return trained && adapters == Adapters::on ? trained->matrix() : frozen;
   }
 
   void forward(Context<B>& ctx, View<B, const TokenId, 1> tokens, View<B, typename B::Activation, 2> y) const {
     gather(ctx, y, table(ctx.adapters()), tokens);
   }
   void backward(Context<B>& ctx, In<B> dy, View<B, const TokenId, 1> tokens) {
-    if (trained) scatter_add(ctx, trained->gradient, dy, tokens);
+    if (!trained) return;
+    const auto scope = ctx.scope();
+    const auto gradient = gradient_of(ctx, *trained);
+    scatter_add(ctx, gradient, dy, tokens);
+    gradient_is_whole(ctx, *trained, gradient);
   }
   void visit(auto&& each) {
     if (trained) each(*trained);
   }
 };
 
+// The gradient of a table that is the head too comes from two places, so it is held.
 template <class B, class A>
-Embedding<B> embedding(Builder<B>& build, const A& adapter, const std::string& path, Index vocabulary, Index width) {
+Embedding<B> embedding(Builder<B>& build, const A& adapter, const std::string& path, Index vocabulary, Index width,
+                       Update update = Update::after_backward) {
   Embedding<B> layer;
   const bool trains = adapter_trains(adapter, path);
-  if (trains) layer.trained = build.trained_matrix(path + ".weight", vocabulary, width);
+  if (trains) layer.trained = build.trained_matrix(path + ".weight", vocabulary, width, update);
   if (!trains || build.keeps_base()) layer.frozen = build.frozen_matrix(path + ".weight", vocabulary, width);
   return layer;
 }

@@ -68,12 +68,16 @@ Decoder<B, A> open_decoder(const std::filesystem::path& folder, A adapter, Build
   return {std::move(config), std::move(adapter), std::make_shared<FolderWeights>(folder), options};
 }
 
-// A parameter's values for a file, block by block.
-template <class B>
-TensorToWrite tensor_of_view(std::string name, std::vector<Index> shape, View<B, typename B::Activation, 1> values) {
-  using Act = typename B::Activation;
+// Values for a file, as they are held.
+template <class B, class T>
+TensorToWrite tensor_of_view(std::string name, std::vector<Index> shape, View<B, T, 1> values) {
   const auto* bytes = reinterpret_cast<const std::byte*>(values.data);
-  return tensor_of_bytes(std::move(name), element_of<Act>, std::move(shape), {bytes, values.bytes()});
+  return tensor_of_bytes(std::move(name), element_of<T>, std::move(shape), {bytes, values.bytes()});
+}
+template <class B>
+TensorToWrite tensor_of(const Parameter<B>& p, std::string name) {
+  if (p.is_narrow()) return tensor_of_view(std::move(name), p.shape, flat(p.narrow));
+  return tensor_of_view(std::move(name), p.shape, flat(p.value));
 }
 
 constexpr std::size_t shard_bytes = std::size_t{5} * 1000 * 1000 * 1000;  // transformers' own limit
@@ -128,20 +132,21 @@ void require_outputs(const Decoder<B, A>& model, Index labels) {
       model.scores(), labels);
 }
 
-// The whole trained model: every tensor as F32, or F64 from the double backend. 'folder' is one that a NewFolder
-// builds.
+// The whole trained model, every tensor as it is held: F32 (F64 from the double backend), and with Precision::bf16
+// matrices as BF16. 'folder' is one that a NewFolder builds.
 template <class B, class A>
 void save_model(Decoder<B, A>& model, const std::filesystem::path& base, const std::filesystem::path& folder,
                 const std::optional<ScoreLabels>& labels = std::nullopt) {
   require_outputs(model, labels ? labels->outputs() : 0);
   Json config = labels ? score_config(model.config(), *labels) : model.config().json;
-  if (config.contains("torch_dtype"))
-    config["torch_dtype"] = "float32";
-  else
-    config["dtype"] = "float32";
-  write_file_atomically(folder / "config.json", config.dump(2) + "\n");
   std::vector<TensorToWrite> tensors;
-  model.visit([&](const auto& p) { tensors.push_back(tensor_of_view<B>(p.name, p.shape, flat(p.value))); });
+  std::string_view type = "float32";
+  model.visit([&](const auto& p) {
+    tensors.push_back(tensor_of(p, p.name));
+    if (p.is_narrow()) type = "bfloat16";
+  });
+  config[config.contains("torch_dtype") ? "torch_dtype" : "dtype"] = type;
+  write_file_atomically(folder / "config.json", config.dump(2) + "\n");
   write_weights(folder, tensors);
   copy_companions(base, folder);
   if (labels) set_padding(folder, labels->pad_text);

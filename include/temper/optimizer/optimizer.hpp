@@ -24,6 +24,23 @@ struct StepInfo {
   double gradient_scale = 1;  // from clipping
 };
 
+// [apply]
+// The rule on one parameter. What is held in bf16 is moved in the backend's own precision and rounded back at random,
+// so that a move too small for bf16 is made in the mean, where rounding to the nearest would never make it.
+template <class B, class R>
+void apply(Context<B>& ctx, const R& rule, Parameter<B>& p, typename R::template State<B>& state, StepInfo step) {
+  if (!p.is_narrow()) return rule.update(ctx, p, state, step);
+  const auto scope = ctx.scope();
+  p.value.data = scratch<typename B::Activation>(ctx, p.size()).data;
+  widen(ctx, flat(p.value), flat(p.narrow));
+  rule.update(ctx, p, state, step);
+  Random random = ctx.random(random_site(p.name, random_site("rounding ")));
+  random.step = static_cast<std::uint32_t>(step.number);
+  round_at_random(ctx, flat(p.narrow), flat(p.value), random);
+  p.value.data = nullptr;
+}
+// [/apply]
+
 struct AnyTensorVisitor {
   void operator()(std::string_view, auto) const {}
 };

@@ -22,7 +22,7 @@ void save_state(Session<B, R>& session, M& model, const std::filesystem::path& f
   std::vector<TensorToWrite> parameters, states;
   std::size_t next = 0;
   model.visit([&](auto& p) {
-    parameters.push_back(tensor_of_view<B>(p.name, p.shape, flat(p.value)));
+    parameters.push_back(tensor_of(p, p.name));
     session.states()[next++].visit([&](std::string_view part, auto tensor) {
       std::string name = p.name + "." + std::string(part);
       if constexpr (std::is_same_v<decltype(tensor), View<B, std::uint8_t, 1>>)

@@ -18,8 +18,26 @@ TaughtStates<B> taught_states(Context<B>& ctx, BatchStaging<B>& staging, const O
     return {};
 }
 
-// Forward, loss, and in training backward: gradients of the trained parameters are added to. Says nothing about the
-// loss being finite; see forward_backward.
+// Whether there is a way back from this loss; a plan always takes it.
+template <class B>
+bool is_sound(const Context<B>& ctx, const Loss& loss) {
+  return ctx.planning() || std::isfinite(loss.sum);
+}
+
+// Calls loss_of(head), with a place for the head's gradient where it has none of its own, and then has it moved.
+template <class B, class M, class LossOf>
+Loss with_head(Context<B>& ctx, M& model, LossOf&& loss_of) {
+  HeadOf<B> head = model.head();
+  if (!head.moved || !ctx.training()) return loss_of(head);
+  const auto scope = ctx.scope();
+  head.gradient = gradient_of(ctx, *head.moved);
+  const Loss loss = loss_of(head);
+  if (is_sound(ctx, loss)) gradient_is_whole(ctx, *head.moved, head.gradient);
+  return loss;
+}
+
+// Forward, loss, and in training backward: gradients of the trained parameters are added to. A loss that is not finite
+// has no backward; see forward_backward.
 // [run_micro_batch]
 template <class B, class M, class O>
 Loss run_micro_batch(Context<B>& ctx, BatchStaging<B>& staging, M& model, const O& objective, const HostBatch& host,
@@ -32,8 +50,10 @@ Loss run_micro_batch(Context<B>& ctx, BatchStaging<B>& staging, M& model, const 
   const auto hidden = scratch<typename B::Activation>(ctx, batch.size(), model.config().width);
   model.forward(ctx, batch, hidden, model.saved());
   // The loss is the last reader of the hidden states: their gradient takes their place.
-  const Loss loss = head_and_loss(ctx, objective, model.head(), In<B>(hidden), hidden, batch, denominator);
-  if (ctx.training()) model.backward(ctx, batch, hidden, model.saved());
+  const Loss loss = with_head(ctx, model, [&](const HeadOf<B>& head) {
+    return head_and_loss(ctx, objective, head, In<B>(hidden), hidden, batch, denominator);
+  });
+  if (ctx.training() && is_sound(ctx, loss)) model.backward(ctx, batch, hidden, model.saved());
   return loss;
 }
 // [/run_micro_batch]

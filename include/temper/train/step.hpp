@@ -15,6 +15,7 @@
 #include "temper/core/plan.hpp"
 #include "temper/optimizer/optimizer.hpp"
 #include "temper/train/micro_batch.hpp"
+#include "temper/train/moves.hpp"
 
 namespace temper {
 
@@ -37,7 +38,7 @@ void plan_update(Plan& plan, Stream& stream, M& model, const R& optimizer) {
   Context<B> ctx(stream, arena, 0, Execution::planning);
   model.visit([&](auto& p) {
     auto state = optimizer.state(memory, p);
-    optimizer.update(ctx, p, state, {});
+    if (p.update == Update::after_backward) apply(ctx, optimizer, p, state, {});
   });
   plan.of(Holder::optimizer) += memory.bytes()[static_cast<std::size_t>(Holder::optimizer)];
   if (arena.peak() > plan.arena_bytes()) plan.of(Holder::scratch) = arena.peak() - plan.of(Holder::kept_activations);
@@ -61,10 +62,12 @@ Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedSh
   plan.of(Holder::workspace) += stream.bytes();
 
   BatchStaging<B> staging;
+  PlannedMoves<B, R> moves(optimizer);
   const auto run = [&](const BatchShape& shape, Mode mode) {
     Arena arena = Arena::imaginary();
     Context<B> ctx(stream, arena, options.seed, Execution::planning);
     ctx.set_mode(mode);
+    ctx.set_mover(&moves);
     plan.most_tokens = std::max(plan.most_tokens, shape.tokens);
     plan.most_documents = std::max(plan.most_documents, shape.documents);
     ShapedBatch batch(can_share(model.config(), prefix_of(model)) ? shape : apart(shape));
@@ -74,7 +77,9 @@ Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedSh
       batch.add_reference();
     }
     run_micro_batch(ctx, staging, model, objective, batch.host(), 1);
-    model.visit([&](auto& p) { (void)sum_of_squares(ctx, flat(p.gradient)); });
+    model.visit([&](auto& p) {
+      if (p.update == Update::after_backward) (void)sum_of_squares(ctx, flat(p.gradient));
+    });
     if (arena.peak() <= plan.arena_bytes()) return;
     plan.of(Holder::kept_activations) = arena.kept_at_peak();
     plan.of(Holder::scratch) = arena.peak() - arena.kept_at_peak();
@@ -117,6 +122,7 @@ class Session {
   BatchStaging<B>& staging() { return staging_; }
   std::vector<double>& reference() { return reference_; }
   std::vector<State>& states() { return states_; }  // in the order of visit
+  MovesInBackward<B, R>& moves() { return moves_; }
 
   // What was really allocated, to be held against the plan.
   std::size_t allocated_bytes() const {
@@ -139,6 +145,7 @@ class Session {
   Context<B> context_;
   BatchStaging<B> staging_;
   std::vector<State> states_;
+  MovesInBackward<B, R> moves_;
   std::vector<double> reference_;
   BytesByHolder bytes_{};
 };
@@ -157,7 +164,18 @@ void begin_step(Session<B, R>& session, M& model, Step number, double denominato
   session.denominator = denominator;
   session.tokens_before = 0;
   session.gradient_scale = 1;
-  model.visit([&](auto& p) { zero(session.context(), flat(p.gradient)); });
+  session.context().set_mover(nullptr);
+  model.visit([&](auto& p) {
+    if (p.update == Update::after_backward) zero(session.context(), flat(p.gradient));
+  });
+}
+
+// The same where weights may be moved in backward (BuildOptions::update): by this rule, at this rate.
+template <class B, class R, class M>
+void begin_step(Session<B, R>& session, M& model, Step number, double denominator, const R& optimizer, double rate) {
+  begin_step(session, model, number, denominator);
+  session.moves().begin(model, optimizer, session.states(), number, {.number = session.number, .rate = rate});
+  session.context().set_mover(&session.moves());
 }
 
 // Runs the forward pass again with every layer looking at what it made, to name the first that is not finite.
@@ -195,12 +213,16 @@ HostBatch with_reference(Session<B, R>& session, M& model, const O& objective, H
 template <class B, class R, class M, class O>
 Loss forward_backward(Session<B, R>& session, M& model, const O& objective, const HostBatch& given) {
   Context<B>& ctx = session.context();
+  require(ctx.mover() == nullptr || !session.moves().any(), Fault::usage, "step.second_micro_batch",
+          "step {}: a second micro-batch came when the first had moved the weights already; expected one a step, since "
+          "they are moved in backward; build the model with Update::after_backward (training.update after_backward)",
+          session.step + 1);
   const HostBatch batch = with_reference(session, model, objective, given);
   ctx.set_mode(Mode::training);
   ctx.set_position(session.step, session.tokens_before);
   const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, session.denominator);
   if (!std::isfinite(loss.sum)) fail_not_finite(session, model, batch);
-  session.tokens_before += std::ssize(batch.tokens) - shared_tokens(batch);
+  session.tokens_before += rows_of(batch, model.config(), prefix_of(model));
   return loss;
 }
 
@@ -221,15 +243,16 @@ Loss evaluate(Session<B, R>& session, M& model, const O& objective, const HostBa
 template <class B, class R, class M>
 double clip_gradients(Session<B, R>& session, M& model, double largest) {
   double squares = 0;
-  std::string culprit;
+  std::size_t place = 0;
   model.visit([&](auto& p) {
-    const double own = sum_of_squares(session.context(), flat(p.gradient));
-    if (!std::isfinite(own) && culprit.empty()) culprit = p.name;
-    squares += own;
+    const bool moved = p.update == Update::in_backward;
+    require(!moved || largest <= 0, Fault::usage, "step.clipped_too_late",
+            "step {}: {} has been moved in backward, before the norm of all gradients was known; expected no clipping; "
+            "clip to 0 (training.max_grad_norm null), or build the model with Update::after_backward",
+            session.step + 1, p.name);
+    squares += moved ? session.moves().squares(place) : squares_of_gradient(session.context(), p, session.step);
+    ++place;
   });
-  require(culprit.empty(), Fault::numeric, "numeric.not_finite",
-          "step {}: the gradient of {} is not finite; expected numbers; lower the learning rate", session.step + 1,
-          culprit);
   const double norm = std::sqrt(squares);
   session.gradient_scale = largest > 0 ? std::min(1.0, largest / (norm + 1e-6)) : 1;
   return norm;
@@ -240,8 +263,10 @@ template <class B, class R, class M>
 void update(Session<B, R>& session, M& model, const R& optimizer, double rate) {
   std::size_t next = 0;
   model.visit([&](auto& p) {
-    optimizer.update(session.context(), p, session.states()[next++],
-                     {.number = session.number, .rate = rate, .gradient_scale = session.gradient_scale});
+    auto& state = session.states()[next++];
+    if (p.update == Update::in_backward) return;
+    apply(session.context(), optimizer, p, state,
+          {.number = session.number, .rate = rate, .gradient_scale = session.gradient_scale});
   });
 }
 // [/update]

@@ -60,7 +60,8 @@ TEMPER_DEVICE float infinity() { return __int_as_float(0x7f800000); }
 TEMPER_DEVICE float fused_multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 TEMPER_DEVICE float larger(float a, float b) { return fmaxf(a, b); }
 TEMPER_DEVICE float magnitude(float x) { return fabsf(x); }
-TEMPER_DEVICE float divide(float a, float b) { return __fdiv_rn(a, b); }  // exactly rounded, whatever the flags
+TEMPER_DEVICE float divide(float a, float b) { return __fdiv_rn(a, b); }     // exactly rounded, whatever the flags
+TEMPER_DEVICE float quotient(float a, float b) { return __fdividef(a, b); }  // within 2 ulp; 0 for b above 2^126
 // Rounded by themselves: never fused into one operation with another.
 TEMPER_DEVICE float product(float a, float b) { return __fmul_rn(a, b); }
 TEMPER_DEVICE float sum(float a, float b) { return __fadd_rn(a, b); }
@@ -89,6 +90,7 @@ inline float fused_multiply_add(float a, float b, float c) { return std::fma(a, 
 inline float larger(float a, float b) { return std::fmax(a, b); }
 inline float magnitude(float x) { return std::fabs(x); }
 inline float divide(float a, float b) { return a / b; }
+inline float quotient(float a, float b) { return a / b; }
 // g++ fuses across statements unless it is kept from it; a value that it cannot see through does that.
 inline float unfused(float x) {
   asm("" : "+x"(x));
@@ -99,6 +101,11 @@ inline float sum(float a, float b) { return unfused(a + b); }
 inline float difference(float a, float b) { return unfused(a - b); }
 inline float root(float x) { return std::sqrt(x); }
 #endif
+
+// Through a power of two that may overflow: 2 / infinity is 0. Within a few roundings of 1.
+TEMPER_DEVICE float hyperbolic_tangent(float x) {
+  return 1.0f - quotient(2.0f, 1.0f + power_of_two(x * (2 * 1.44269504088896340736f)));
+}
 
 // The two halves of a pair.
 TEMPER_BOTH float low_of(std::uint32_t pair) { return float_of(pair << 16); }

@@ -20,6 +20,15 @@ TEMPER_BOTH bool aligned(const void* address, int bytes) {
   return reinterpret_cast<std::uintptr_t>(address) % static_cast<unsigned>(bytes) == 0;
 }
 
+// Two halves in a register, the first in the low half, as mma takes them.
+TEMPER_BOTH std::uint32_t pair_of(const Vector<bf16, 2>& v) {
+  return static_cast<std::uint32_t>(v[0].bits) | static_cast<std::uint32_t>(v[1].bits) << 16;
+}
+TEMPER_BOTH Vector<bf16, 4> four_of(std::uint32_t first, std::uint32_t second) {
+  return {{bf16{static_cast<std::uint16_t>(first)}, bf16{static_cast<std::uint16_t>(first >> 16)},
+           bf16{static_cast<std::uint16_t>(second)}, bf16{static_cast<std::uint16_t>(second >> 16)}}};
+}
+
 #if TEMPER_ON_GPU
 // nvcc makes one access of a word that it knows, but may make many of a struct.
 template <int Bytes>

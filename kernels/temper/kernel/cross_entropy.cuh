@@ -5,6 +5,7 @@
 //   lse = largest + log(sum)        log p = z[label] - lse
 // and a second pass over the same chunks makes the gradient in the place of the logits:
 //   dz = (exp(z - lse) - [column is the label]) weight[row]
+// z may be bounded, cap tanh(z / cap) (Gemma 2), and divided by a temperature; dz is then that of the logits given.
 // A block takes a row. Sums are in float, in an order that is fixed. A label below 0 is none: its row has gradient 0.
 #pragma once
 #include "temper/device/block.cuh"
@@ -14,6 +15,22 @@ namespace temper::kernel {
 inline namespace TEMPER_TARGET {
 
 inline constexpr float log2_of_e = 1.44269504088896340736f, log_of_2 = 0.693147180559945309417f;
+
+// What a loss makes of a logit before anything else.
+struct LogitForm {
+  float cap = 0;   // cap tanh(logit / cap); 0: as it is
+  float cold = 1;  // one over the temperature
+
+  struct Shaped {
+    float z, slope;  // at temperature 1, and dz by the logit
+  };
+  TEMPER_DEVICE Shaped shaped(float logit) const {
+    if (!(cap > 0)) return {logit, 1.0f};
+    const float bend = device::hyperbolic_tangent(device::quotient(logit, cap));
+    return {cap * bend, 1.0f - bend * bend};
+  }
+  TEMPER_DEVICE float of(float logit) const { return shaped(logit).z * cold; }
+};
 
 // Of a row, over the chunks so far.
 struct LogitSum {
@@ -39,6 +56,7 @@ struct LogitSums {
   int columns;
   std::int32_t first_column;  // of the chunk, in the vocabulary
   LogitChunk chunk;
+  LogitForm form{};
 
   TEMPER_DEVICE void operator()(device::Block<LogitSums>& block) const {
     const Index row = block.index().x;
@@ -47,16 +65,16 @@ struct LogitSums {
     const int pieces = columns % width == 0 && device::aligned(logits, 16) ? columns / width : 0;
     for (int i = block.thread(); i < pieces; i += threads) {
       const auto piece = device::load<width>(z + i * width);
-      float highest = largest;
+      float highest = largest, x[std::size_t{width}];
       TEMPER_UNROLL
-      for (int e = 0; e < width; ++e) highest = device::larger(highest, device::widen(piece[e]));
+      for (int e = 0; e < width; ++e) highest = device::larger(highest, x[e] = form.of(device::widen(piece[e])));
       sum *= exp_below(largest, highest);
       largest = highest;
       TEMPER_UNROLL
-      for (int e = 0; e < width; ++e) sum += exp_below(device::widen(piece[e]), largest);
+      for (int e = 0; e < width; ++e) sum += exp_below(x[e], largest);
     }
     for (int c = pieces * width + block.thread(); c < columns; c += threads) {
-      const float x = device::widen(z[c]), highest = device::larger(largest, x);
+      const float x = form.of(device::widen(z[c])), highest = device::larger(largest, x);
       sum = sum * exp_below(largest, highest) + exp_below(x, highest);
       largest = highest;
     }
@@ -75,7 +93,7 @@ struct LogitSums {
                 before.of_label};
     }
     const Index label = Index{labels[row]} - first_column;
-    if (labels[row] >= 0 && label >= 0 && label < columns) of_row.of_label = device::widen(z[label]);
+    if (labels[row] >= 0 && label >= 0 && label < columns) of_row.of_label = form.of(device::widen(z[label]));
     sums[row] = of_row;
   }
 };
@@ -113,16 +131,18 @@ struct LogitGradient {
   const float* weight;  // [rows]: of a row's loss in the whole, negative log-probabilities summed
   int columns;
   std::int32_t first_column;
+  LogitForm form{};
 
   TEMPER_DEVICE void operator()(device::Block<LogitGradient>& block) const {
     const Index row = block.index().x;
     T* z = logits + row * columns;
     const bool counts = labels[row] >= 0;
     const Index label = counts ? Index{labels[row]} - first_column : Index{-1};
-    const float of_all = lse[row], scale = weight[row];
+    const float of_all = lse[row], scale = weight[row] * form.cold;
     const auto of = [&](T x, int column) {
-      const float p = device::power_of_two((device::widen(x) - of_all) * log2_of_e);
-      return device::narrow<T>(counts ? (p - (column == label ? 1.0f : 0.0f)) * scale : 0.0f);
+      const auto [own, slope] = form.shaped(device::widen(x));
+      const float p = device::power_of_two((own * form.cold - of_all) * log2_of_e);
+      return device::narrow<T>(counts ? (p - (column == label ? 1.0f : 0.0f)) * scale * slope : 0.0f);
     };
     const int pieces = columns % width == 0 && device::aligned(logits, 16) ? columns / width : 0;
     for (int i = block.thread(); i < pieces; i += threads) {

@@ -49,6 +49,13 @@ struct Operand {
   TEMPER_BOTH bool in_pieces() const { return stride % 8 == 0 && device::aligned(data, 16); }
 };
 
+// One that lies in pieces always: of whole tensors whose rows are.
+struct AlignedOperand {
+  const bf16* data = nullptr;
+  int stride = 0;
+  TEMPER_BOTH static constexpr bool in_pieces() { return true; }
+};
+
 // What becomes of a sum: scale columns[j] sum + bias[j] + add. Null: no such term. 'add' may be C itself.
 template <class Out>
 struct Epilogue {
@@ -117,24 +124,29 @@ struct Slice {
   Tile tile;
 
   // Begins to fetch what is inside [outer, k]; the rest becomes zero, which adds nothing.
-  template <int Threads>
-  TEMPER_DEVICE void fetch(device::AsyncCopies& copies, int thread, const Operand& from, int outer0, int k0, int outer,
+  template <int Threads, class From = Operand>
+  TEMPER_DEVICE void fetch(device::AsyncCopies& copies, int thread, const From& from, int outer0, int k0, int outer,
                            int k) {
     const int row0 = How == Stored::along_k ? outer0 : k0, column0 = How == Stored::along_k ? k0 : outer0;
     const int rows = How == Stored::along_k ? outer : k, columns = How == Stored::along_k ? k : outer;
     constexpr int pieces = Tile::rows * Tile::pieces;
     const auto one = [&](int i) {
       const int r = i / Tile::pieces, p = i % Tile::pieces, row = row0 + r, column = column0 + p * Tile::width;
+      bf16* to = tile.piece(r, p);
+      // Where a pass of the threads is less than the swizzle's period, few places differ by more than a constant.
+      if constexpr (Threads % Tile::period != 0)
+        to = tile.data + Tile::place_of((i - thread) % Tile::period + thread) +
+             (i - thread) / Tile::period * Tile::period * 8;
       const int left = row < rows ? columns - column : 0;
       const int valid = left < 0 ? 0 : device::smaller_of(left, Tile::width);
       const bf16* source = from.data + (valid > 0 ? Index{row} * from.stride + column : 0);
       if (from.in_pieces()) {
-        copies.copy(tile.piece(r, p), source, valid * 2);
+        copies.copy(to, source, valid * 2);
       } else {
         device::Vector<bf16, 8> eight;
         TEMPER_UNROLL
         for (int e = 0; e < 8; ++e) eight[e] = e < valid ? source[e] : bf16{0};
-        device::store(tile.piece(r, p), eight);
+        device::store(to, eight);
       }
     };
     if constexpr (Way == Fetch::in_line && pieces % Threads == 0) {
@@ -145,26 +157,28 @@ struct Slice {
     }
   }
 
-  // The piece of 16 outer x 16 k at (outer, k). For A, tiles follow each other outer first, as mma has them; for B,
-  // along k first, so that registers 0, 1 are one fragment of 8 columns, and 2, 3 the next.
-  // With 'As' the other way, what is outer and what is k change places: a tile may serve two products.
+  // The piece of 16 outer x 16 k at (outer, k), both multiples of 16. For A, tiles follow each other outer first, as
+  // mma has them; for B, along k first, so that registers 0, 1 are one fragment of 8 columns, and 2, 3 the next. With
+  // 'As' the other way, what is outer and what is k change places: a tile may serve two products.
   template <Stored As = How>
   TEMPER_DEVICE device::FourTiles sixteen_of_a(const device::Warp& warp, int outer, int k) const {
-    return sixteen<As>(warp, outer + warp.lane() / 8 % 2 * 8, k + warp.lane() / 16 * 8);
+    return sixteen<As>(warp, outer, k, warp.lane() / 8 % 2, warp.lane() / 16);
   }
   template <Stored As = How>
   TEMPER_DEVICE device::FourTiles sixteen_of_b(const device::Warp& warp, int outer, int k) const {
-    return sixteen<As>(warp, outer + warp.lane() / 16 * 8, k + warp.lane() / 8 % 2 * 8);
+    return sixteen<As>(warp, outer, k, warp.lane() / 16, warp.lane() / 8 % 2);
   }
 
  private:
+  // The lane's tile is the first or second eight of both.
   template <Stored As>
-  TEMPER_DEVICE device::FourTiles sixteen(const device::Warp& warp, int outer, int k) const {
+  TEMPER_DEVICE device::FourTiles sixteen(const device::Warp& warp, int outer, int k, int outer_eight,
+                                          int k_eight) const {
     const int within = warp.lane() % 8;
     if constexpr (As == Stored::along_k) {
-      return load_matrix(warp, tile.piece(outer + within, k / 8));
+      return load_matrix(warp, tile.data + Tile::place(outer, k / 8, outer_eight * 8 + within, k_eight));
     } else {
-      return load_matrix_transposed(warp, tile.piece(k + within, outer / 8));
+      return load_matrix_transposed(warp, tile.data + Tile::place(k, outer / 8, k_eight * 8 + within, outer_eight));
     }
   }
 };
