@@ -13,4 +13,5 @@
 #include "temper/backend/cpu/memory.hpp"
 #include "temper/backend/cpu/norm.hpp"
 #include "temper/backend/cpu/sample.hpp"
+#include "temper/backend/cpu/top_divergence.hpp"
 #include "temper/backend/cpu/update.hpp"

@@ -47,16 +47,16 @@ struct TopHead {
 
   void keep() { top_logits<Real>(bench.ctx, top, tokens(), rest(), teacher, teacher_weight, temperature); }
   void train(const Distill& settings) {
-    distillation_of_top<Real>(bench.ctx, rows(), into(dhidden), dweight, hidden, weight, top, tokens(), rest(),
-                              list_of(ids, Real{}), settings, 1);
+    distillation_of_top<Real>(bench.ctx, loss, divergence, nll, rows().correct, into(dhidden), dweight, hidden, weight,
+                              top, tokens(), rest(), list_of(ids, Real{}), settings, 1);
   }
   void train_whole(const Distill& settings) {
     distillation<Real>(bench.ctx, loss, divergence, nll, rows().correct, into(dhidden), dweight, hidden, weight,
                        teacher, teacher_weight, list_of(ids, Real{}), settings, 1);
   }
   double evaluate(const Distill& settings) {
-    distillation_of_top<Real>(bench.ctx, rows(), {}, {}, hidden, weight, top, tokens(), rest(), list_of(ids, Real{}),
-                              settings, 1);
+    distillation_of_top<Real>(bench.ctx, loss, divergence, nll, rows().correct, {}, {}, hidden, weight, top, tokens(),
+                              rest(), list_of(ids, Real{}), settings, 1);
     double sum = 0;
     for (Index i = 0; i < loss.size(); ++i) sum += static_cast<double>(loss(i));
     return sum;
@@ -164,8 +164,9 @@ TEST_CASE("top divergence: equal logits are kept by their lowest tokens, and sha
   head.keep();
   head.rests.pop_back();
   const View<Cpu<float>, const double, 1> short_rest{head.rests.data(), {1}};
-  CHECK_THROWS_AS(distillation_of_top<float>(head.bench.ctx, head.rows(), {}, {}, head.hidden, head.weight, head.top,
-                                             head.tokens(), short_rest, list_of(head.ids, 0.0f), {}, 1),
+  CHECK_THROWS_AS(distillation_of_top<float>(head.bench.ctx, head.loss, head.divergence, head.nll, head.rows().correct,
+                                             {}, {}, head.hidden, head.weight, head.top, head.tokens(), short_rest,
+                                             list_of(head.ids, 0.0f), {}, 1),
                   Error);
 }
 

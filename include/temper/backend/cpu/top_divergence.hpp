@@ -153,8 +153,9 @@ void top_logits(Context<Cpu<Real>>& ctx, OutMatrix<Real> top, View<Cpu<Real>, To
 
 // As distillation, from what was kept.
 template <class Real>
-void distillation_of_top(Context<Cpu<Real>>& ctx, const DistilledRows<Real>& result, TargetMatrix<Real> dhidden,
-                         OutMatrix<Real> dweight, InMatrix<Real> hidden, InTable<Real> weight, InMatrix<Real> top,
+void distillation_of_top(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real> divergence, OutVector<Real> nll,
+                         OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight,
+                         InMatrix<Real> hidden, InTable<Real> weight, InMatrix<Real> top,
                          View<Cpu<Real>, const TokenId, 2> tokens, View<Cpu<Real>, const double, 1> rest,
                          InList<Real, TokenId> targets, Distill settings, std::type_identity_t<Real> gradient_scale) {
   const Index vocabulary = weight.rows;
@@ -164,15 +165,23 @@ void distillation_of_top(Context<Cpu<Real>>& ctx, const DistilledRows<Real>& res
           "distillation: {} rows of {} tokens but [{}, {}] logits of a teacher; expected a row for each, and no more "
           "logits than tokens",
           hidden.rows(), vocabulary, top.rows(), top.cols());
-  const auto judge_of = [&](Index begin, Index) {
+  const auto judge_of = [&](Index begin, Index end) {
+    ctx.run("check_top", {.bytes = static_cast<double>(tokens.bytes())}, [&] {
+      for (Index i = begin; i < end; ++i)
+        for (Index k = 0; k < top.cols(); ++k)
+          require(tokens(i, k) > (k == 0 ? TokenId{-1} : tokens(i, k - 1)) && tokens(i, k) < vocabulary, Fault::data,
+                  "distillation.top",
+                  "row {} keeps the logit of token {} as number {}; expected ascending tokens below {}", i,
+                  tokens(i, k), k, vocabulary);
+    });
     return [=, &settings](Real* z, Index row, const RowGradient* gradient) {
       const Index i = begin + row;
       const TopRow<Real> taught{&top(i, 0), &tokens(i, 0), top.cols(), rest(i)};
       return distill_row_of_top(z, vocabulary, taught, settings, gradient);
     };
   };
-  distill_rows(ctx, result, dhidden, dweight, hidden, weight, targets, settings, gradient_scale,
-               logits_rows(vocabulary), judge_of);
+  distill_rows(ctx, DistilledRows<Real>{loss, divergence, nll, correct}, dhidden, dweight, hidden, weight, targets,
+               settings, gradient_scale, logits_rows(vocabulary), judge_of);
 }
 
 }  // namespace temper
