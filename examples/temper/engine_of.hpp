@@ -149,6 +149,9 @@ class EngineOf : public Engine {
   temper::Loss evaluate(const temper::HostBatch& batch) override {
     return temper::evaluate(*session_, *model_, objective_, batch);
   }
+  void read_reference(const temper::HostBatch& batch, std::vector<double>& result) override {
+    temper::run_log_probs(session_->context(), session_->staging(), *model_, batch, temper::Adapters::off, result);
+  }
   std::size_t measured_bytes() const override {
     std::size_t total = session_->allocated_bytes() + (policy_part_ ? policy_part_->measured_bytes() : 0);
     for (std::size_t h = 0; teacher_ && h < teacher_->bytes().size(); ++h) total += teacher_->bytes()[h];
@@ -199,6 +202,10 @@ class EngineOf : public Engine {
   void open_teacher(temper::Execution execution) {
     auto* const taught = std::get_if<temper::Taught<const RunTeacher>>(&objective_.objective);
     if (!taught) return;
+    if (recipe_.has("objective.cache_teacher")) {  // the run keeps what it said
+      taught->kept = std::min(recipe_.integer("objective.cache_teacher"), config_.vocabulary);
+      return;
+    }
     teacher_ = temper_cli::open_teacher(recipe_.path("teacher"), config_.vocabulary, execution);
     taught->teacher = teacher_.get();
   }
@@ -206,12 +213,15 @@ class EngineOf : public Engine {
     require_model_folder(folder);
     config_ = temper::open_config(folder);
     // Pre-training may start from a folder without weights: they then come from the seed.
-    if (temper::has_weights(folder) || !recipe_.is("task", "pretrain") || !recipe_.is("adapter.method", "full"))
+    const bool from_nothing = recipe_.is("task", "pretrain") && recipe_.is("adapter.method", "full");
+    if (temper::has_weights(folder) || !(from_nothing || recipe_.model_is_to_come()))
       source_ = std::make_shared<temper::FolderWeights>(folder);
-    if (labels_ && (temper::is_classifier(config_.json) || source_->find("score.weight")))
+    if (labels_ && (temper::is_classifier(config_.json) || (source_ && source_->find("score.weight"))))
       temper::require_labels(config_.json, temper::shown_path(folder / "config.json"), *labels_);
     try {
-      planned_.emplace(config_, adapter_, source_, build_options(temper::Execution::planning));
+      // Weights that are yet to be made need what weights without a source need.
+      planned_.emplace(config_, adapter_, recipe_.model_is_to_come() ? nullptr : source_,
+                       build_options(temper::Execution::planning));
     } catch (const temper::Error& error) {
       // What the model's shapes show to be wrong in the recipe is said where it stands.
       const std::string sentence = std::string(error.what()).substr(sizeof("temper: ") - 1);
@@ -222,7 +232,7 @@ class EngineOf : public Engine {
       if (sentence.find("modules_to_save") != std::string::npos) recipe_.refuse("adapter.modules_to_save", sentence);
       recipe_.refuse("adapter.targets", sentence);
     }
-    if (source_) source_->refuse_non_finite();
+    if (source_ && !recipe_.model_is_to_come()) source_->refuse_non_finite();
     trained_ = temper::trained_elements(*planned_);
   }
 

@@ -70,7 +70,9 @@ Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& r
     require_same_tokens(data->tokenizer(), temper::Tokenizer::open(recipe.path("teacher")), recipe.path("teacher"));
   if (recipe.is("task", "ppo")) check_rewards(recipe, *data, reporter);
   temper::Plan plan = engine->plan({data->training_shapes(), data->validation_shapes()});
-  return {std::move(recipe), date, std::move(data), std::move(labels), std::move(engine), std::move(plan)};
+  std::unique_ptr<RowCache> cache = open_row_cache(recipe, *data, engine->config().vocabulary);
+  return {std::move(recipe), date, std::move(data), std::move(labels), std::move(engine), std::move(plan),
+          std::move(cache)};
 }
 
 std::function<double(temper::Step)> schedule_of(const Recipe& recipe, Index steps) {
@@ -88,12 +90,12 @@ std::function<double(temper::Step)> schedule_of(const Recipe& recipe, Index step
   return temper::Linear{.peak = peak, .warmup = warmup, .total = steps, .floor = floor};
 }
 
-Evaluation evaluate_rows(Engine& engine, const RunData& data) {
+Evaluation evaluate_rows(Engine& engine, const RunData& data, RowCache* cache) {
   Evaluation result;
   const temper::EpochPlan plan = data.validation_plan();
   for (Index step = 0; step < plan.steps(); ++step) {
     for (const temper::MicroBatch& batch : plan.step(step)) {
-      result.sums += engine.evaluate(batch.host());
+      result.sums += engine.evaluate(host_of(cache, batch, Split::validation));
       result.tokens += std::ssize(batch.tokens);
       result.supervised += batch.supervised_tokens();
       result.rows += std::ssize(batch.rows);

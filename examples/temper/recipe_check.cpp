@@ -64,6 +64,11 @@ class Checks {
         !recipe_.is("objective.loss", "sigmoid") && !recipe_.is("objective.loss", "simpo"))
       complain("objective.label_smoothing", fmt::format("has no meaning with loss {}; expected 0, or sigmoid or simpo",
                                                         recipe_.text("objective.loss")));
+    if (recipe_.is("task", "dpo") && recipe_.boolean("objective.cache_reference") &&
+        (recipe_.is("objective.loss", "simpo") || recipe_.is("objective.loss", "orpo")))
+      complain("objective.cache_reference",
+               fmt::format("has no meaning with loss {}, which has no reference; expected false",
+                           recipe_.text("objective.loss")));
     if (recipe_.is("task", "distillation") && !recipe_.has("teacher"))
       complain("teacher", "is missing; expected the path of the teacher's folder");
   }

@@ -135,6 +135,8 @@ inline constexpr std::array keys = {
     Key{"objective.label_smoothing", Kind::number, "0.0", below_one, "", "", pairs,
         "share of labels that may be wrong"},
     Key{"objective.gamma", Kind::number, "0.5", zero_or_more, "", "", pairs, "simpo: the margin"},
+    Key{"objective.cache_reference", Kind::boolean, "false", any_value, "", "", pairs,
+        "let the reference read the rows once and keep what it says in the run's folder"},
     Key{"objective.center_coefficient", Kind::number, "null", zero_or_more, "", "", "reward", "pulls rewards to zero"},
     Key{"objective.kl", Kind::number, "0.05", zero_or_more, "", "", roll, "weight of the KL in the reward"},
     Key{"objective.clip", Kind::number, "0.2", above_zero, "", "", roll, "range of the probability ratio"},
@@ -159,6 +161,8 @@ inline constexpr std::array keys = {
         "weight of the teacher against the text"},
     Key{"objective.divergence", Kind::word, "\"forward\"", any_value, "forward reverse jsd", "", "distillation",
         "which divergence from the teacher"},
+    Key{"objective.cache_teacher", Kind::integer, "null", one_or_more, "", "", "distillation",
+        "keep so many of the teacher's largest logits a token in the run's folder, and train without the teacher"},
 
     Key{"evaluation.every_steps", Kind::integer, "null", one_or_more, "", "", "", "evaluate after every n steps"},
     Key{"evaluation.early_stopping_patience", Kind::integer, "null", one_or_more, "", "", "",

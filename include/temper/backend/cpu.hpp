@@ -14,4 +14,5 @@
 #include "temper/backend/cpu/norm.hpp"
 #include "temper/backend/cpu/round.hpp"
 #include "temper/backend/cpu/sample.hpp"
+#include "temper/backend/cpu/top_divergence.hpp"
 #include "temper/backend/cpu/update.hpp"

@@ -36,9 +36,14 @@ Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> s
   const auto loss = scratch<Act>(ctx, supervised), divergence = scratch<Act>(ctx, supervised),
              plain = scratch<Act>(ctx, supervised);
   const auto correct = scratch<std::int32_t>(ctx, supervised);
-  distillation(ctx, loss, divergence, plain, correct, into(dstates), head.gradient, states, head.weight,
-               batch.taught.states, batch.taught.head, batch.targets, objective.distill(),
-               static_cast<Act>(1 / denominator));
+  const TaughtStates<B>& taught = batch.taught;
+  const Act scale = static_cast<Act>(1 / denominator);
+  if (taught.rest.empty())
+    distillation(ctx, loss, divergence, plain, correct, into(dstates), head.gradient, states, head.weight,
+                 taught.states, taught.head, batch.targets, objective.distill(), scale);
+  else
+    distillation_of_top(ctx, loss, divergence, plain, correct, into(dstates), head.gradient, states, head.weight,
+                        taught.top, taught.tokens, taught.rest, batch.targets, objective.distill(), scale);
   Loss total{.count = static_cast<double>(supervised)};
   total.add("divergence", 0);
   ctx.run("sum_losses", {.flops = 4.0 * static_cast<double>(supervised)}, [&] {

@@ -179,6 +179,19 @@ bool reads_reference(const O& objective) {
     return false;
 }
 
+// How many logits of its teacher an objective's batches bring along (HostBatch::taught); 0: none, it is there itself.
+template <class O>
+Index kept_logits(const O& objective) {
+  if constexpr (OneOfSeveral<O>)
+    return objective.visit([](const auto& chosen) { return kept_logits(chosen); });
+  else if constexpr (requires {
+                       { objective.kept } -> std::convertible_to<Index>;
+                     })
+    return objective.kept;
+  else
+    return 0;
+}
+
 // What of a micro-batch the step's mean is taken over: supervised tokens where the head knows the gradient, else what
 // the objective's batch counts. The denominator of a step is the sum over its micro-batches.
 template <class B, class O>
