@@ -78,6 +78,7 @@ TEST_CASE("ppo: a run by a rule has the metrics of the contract, and needs the m
 
 TEST_CASE("ppo: a run that is stopped goes on to the same numbers and the same bytes") {
   PolicyRun run;
+  run.recipe["objective"].update({{"kl_target", 0.001}, {"kl_horizon", 20}, {"kl_estimator", "k3"}});
   for (const std::string method : {"lora", "full"}) {
     const std::vector<std::string> more = {"--set", "training.epochs=3",        "--set", "checkpoint.every_steps=2",
                                            "--set", "adapter.method=" + method, "--set", "data.shuffle=true"};
@@ -106,7 +107,15 @@ TEST_CASE("ppo: a run that is stopped goes on to the same numbers and the same b
       }
       return lines;
     };
-    CHECK(metrics(method + "_part") == metrics(method + "_whole"));
+    const std::vector<Json> lines = metrics(method + "_whole");
+    CHECK(metrics(method + "_part") == lines);
+    double coefficient = 0.05;
+    for (const Json& line : lines) {  // of four answers a step
+      if (!line.contains("training/kl")) continue;
+      CHECK(line["training/kl_coefficient"] == coefficient);
+      coefficient *= 1 + std::clamp(line["training/kl"].get<double>() / 0.001 - 1, -0.2, 0.2) * 4 / 20;
+    }
+    CHECK(coefficient != doctest::Approx(0.05));
     const std::string output = method == "full" ? "/model/model.safetensors" : "/adapter/adapter_model.safetensors";
     CHECK(read_text(run / (method + "_part" + output)) == read_text(run / (method + "_whole" + output)));
   }

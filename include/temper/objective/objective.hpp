@@ -33,6 +33,7 @@
 #include <string_view>
 
 #include "temper/core/layer.hpp"
+#include "temper/data/problem.hpp"
 #include "temper/model/batch.hpp"
 #include "temper/objective/class_tally.hpp"
 
@@ -87,7 +88,7 @@ struct LogProbs {
   Index sequences = 0;
 };
 
-// What a score head says about each document, read off its last token.
+// What a score head says about each document, read off its last token or off the mean of its tokens (pooling_of).
 template <class B>
 struct Scores {
   using Slopes = View<B, typename B::Activation, 2>;
@@ -177,6 +178,15 @@ bool reads_reference(const O& objective) {
     return objective.reads_reference();
   else
     return false;
+}
+
+// Which state of a document its scores are made of: the last token's unless the objective has a 'Pooling pooling'.
+template <class O>
+Pooling pooling_of(const O& objective) {
+  if constexpr (requires { requires std::same_as<decltype(O::pooling), Pooling>; })
+    return objective.pooling;
+  else
+    return Pooling::last;
 }
 
 // What of a micro-batch the step's mean is taken over: supervised tokens where the head knows the gradient, else what

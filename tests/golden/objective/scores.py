@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Writes scores.json: twelve steps of each loss on a score head, in float64, on two families of ../model, whole and with
 # LoRA: transformers' own ForSequenceClassification losses (with class weights: torch's cross-entropy, a mean over rows),
-# and TRL RewardTrainer's formula. A step takes four rows, or two pairs. Needs what ../model/make.py needs.
+# and TRL RewardTrainer's formula. A step takes four rows, or two pairs. And what a reward model says of every row before
+# any step. Needs what ../model/make.py needs.
 import json
 import pathlib
 import sys
@@ -126,6 +127,10 @@ def main():
             head = (drawn.double() * 64).round() / 256  # exact in every format
             labels = [labels_of(task["problem"], task["outputs"], row) for row in range(len(rows))]
             record[family][name] = {"task": task, "head": head.flatten().tolist(), "labels": labels}
+            if name == "reward":  # what a reward model says before any step
+                with torch.no_grad():
+                    model = subject(MODELS / family, "full", task, head)
+                    record[family][name]["scores"] = [float(scores_of(model, row)[0]) for row in rows]
             for method in ("full", "lora"):
                 curve = run(MODELS / family, method, task, rows, head, labels)
                 record[family][name][method] = curve
