@@ -66,6 +66,7 @@ inline std::vector<Refusal> refusals() {
          auto student = open_decoder<B>(model, Full{});
          steps(student, EveryObjective<B>{Reward{}});
        })},
+      {"PPO as the objective of a step that reads given texts", expected_sentence("objective_of_a_policy.cpp")},
       {"PPO of a model with a score head", sentence_of([&] {
          auto student = open_decoder<B>(model, Lora<>{.rank = 2}, {.scores = 1});
          Policy policy(student, ValueHead::none);

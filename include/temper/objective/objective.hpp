@@ -165,6 +165,13 @@ concept OneOfSeveral = requires(const O& objective) {
   objective.visit(AnyVisitor{});
 };
 
+// A policy's settings (Ppo), whose steps are not this seam's.
+template <class O>
+concept DrawsItsTexts = requires(const O& settings) {
+  settings.max_new_tokens;
+  settings.minibatches;
+};
+
 template <class O, class B>
 concept Objective = OneOfSeveral<O> || GradientKnown<O> || FollowsTeacher<O> ||(MakesItsBatch<O, B>&& HasLoss<O, B>);
 
@@ -204,7 +211,11 @@ Index counted(const O& objective, const HostBatch& batch) {
 // The ladder that turns a wrong objective into one sentence.
 template <class O, class B>
 consteval bool check_objective() {
-  if constexpr (!GradientKnown<O> && !FollowsTeacher<O> && !OneOfSeveral<O>) {
+  static_assert(
+      !DrawsItsTexts<O>,
+      "temper: a policy learns from texts that it draws, by steps of its own; use plan_ppo_step and ppo_step; "
+      "see docs/objectives.md, PPO");
+  if constexpr (!DrawsItsTexts<O> && !GradientKnown<O> && !FollowsTeacher<O> && !OneOfSeveral<O>) {
     static_assert(NamesItsInput<O, B>,
                   "temper: this objective does not say what it reads; add 'template <class B> using "
                   "Input = LogProbs<B>;' or 'CrossEntropy cross_entropy() const'; see docs/objectives.md, Input");
