@@ -73,7 +73,9 @@ TEST_CASE("distillation: twelve steps from a teacher of another family are those
     Master master = open_decoder<B>(golden_models / record[family]["teacher"].get<std::string>(), Frozen{});
     const Teacher<Master> teacher(master, open_config(golden_models / family).vocabulary);
     const GoldenBatch golden(family);
-    for (const auto& [name, run] : record[family].items()) {
+    for (const auto& item : record[family].items()) {
+      const std::string name = item.key();
+      const Json& run = item.value();
       if (!run.is_object()) continue;
       INFO(family << ", " << name);
       if (name.starts_with("full")) {
