@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Tests of the sources themselves, in the plain build only: each header alone on both compilers, programs that must not
+# Tests of the sources themselves, in the plain build only: each header alone, programs that must not
 # compile, the package from outside, the rules of the tree, the excerpts in docs, formatting, static analysis.
 include_guard()
 
@@ -17,43 +17,21 @@ foreach(directory IN LISTS eigen_includes)
   list(APPEND house_include_flags -isystem "${directory}")
 endforeach()
 
-# --- Headers: 'cmake --build . --target headers'. Each compiles alone (and twice) under g++; clang++ reads them all in one
-# unit, for what only it minds. A header is checked again only when something that it includes changed.
-function(temper_check_unit unit compiler comment)
-  get_filename_component(name "${unit}" NAME_WE)
-  set(stamp "${PROJECT_BINARY_DIR}/headers/${name}.${compiler}.stamp")
-  add_custom_command(OUTPUT "${stamp}" DEPENDS "${unit}" DEPFILE "${stamp}.d" COMMENT "${comment}, ${compiler}" VERBATIM
-    COMMAND "${TEMPER_${compiler}}" -std=c++20 ${temper_warnings} ${house_include_flags} -fsyntax-only -MD -MF "${stamp}.d" -MT "${stamp}" "${unit}"
-    COMMAND "${CMAKE_COMMAND}" -E touch "${stamp}")
-  set(stamps ${stamps} "${stamp}" PARENT_SCOPE)
-endfunction()
+# --- Headers: each compiles alone. Not under clang++ too: the sanitized builds compile each with its test.
+add_test(NAME house/headers COMMAND bash "${PROJECT_SOURCE_DIR}/tests/house/headers.sh" "${PROJECT_BINARY_DIR}/headers"
+  "${TEMPER_g++}" -std=c++20 ${temper_warnings} ${house_include_flags})
+set_tests_properties(house/headers PROPERTIES TIMEOUT 1200 PROCESSORS 2)
 
+# --- Static analysis reads one unit for all headers, and one for each example: what they share is read once.
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/include/*.hpp")
 file(GLOB_RECURSE kernel_headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/kernels"
   "${PROJECT_SOURCE_DIR}/kernels/*.hpp" "${PROJECT_SOURCE_DIR}/kernels/*.cuh")
 list(FILTER headers EXCLUDE REGEX "/backend/cuda/")
-set(stamps "")
-set(all_headers "// Made by the build: every host header, for clang++ and for static analysis.\n")
-foreach(spelling IN LISTS headers kernel_headers)
-  string(REGEX REPLACE "[/.]" "_" name "${spelling}")
-  set(unit "${PROJECT_BINARY_DIR}/headers/${name}.cpp")
-  file(CONFIGURE OUTPUT "${unit}" CONTENT "#include <${spelling}>\n#include <${spelling}>\n" @ONLY)
-  string(APPEND all_headers "#include <${spelling}>\n")
-  if(TEMPER_g++)
-    temper_check_unit("${unit}" g++ "Header ${spelling} alone")
-  endif()
-endforeach()
-set(all_headers_unit "${PROJECT_BINARY_DIR}/headers/all_headers.cpp")
-file(CONFIGURE OUTPUT "${all_headers_unit}" CONTENT "${all_headers}" @ONLY)
-if(TEMPER_clang++)
-  temper_check_unit("${all_headers_unit}" clang++ "All headers")
-endif()
-add_custom_target(headers DEPENDS ${stamps})
-add_test(NAME house/headers COMMAND "${CMAKE_COMMAND}" --build "${PROJECT_BINARY_DIR}" --target headers -- -k 0)
-set_tests_properties(house/headers PROPERTIES TIMEOUT 1200 PROCESSORS 2)
-
-# --- Static analysis reads one unit for all headers, and one for each example: what they share is read once.
-set(tidy_units "${all_headers_unit}")
+list(APPEND headers ${kernel_headers})
+list(TRANSFORM headers REPLACE "(.+)" "#include <\\1>\n")
+list(JOIN headers "" all_headers)
+set(tidy_units "${PROJECT_BINARY_DIR}/headers/all_headers.cpp")
+file(CONFIGURE OUTPUT "${tidy_units}" CONTENT "// Made by the build: every host header.\n${all_headers}" @ONLY)
 file(GLOB example_directories CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*/CMakeLists.txt")
 foreach(directory IN LISTS example_directories)
   get_filename_component(directory "${directory}" DIRECTORY)

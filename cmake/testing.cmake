@@ -20,7 +20,9 @@ endfunction()
 # Examples take our warnings from the directory, so that their own files need not name them.
 macro(temper_add_examples)
   file(GLOB example_files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*/CMakeLists.txt")
-  if(TEMPER_SANITIZE)
+  if("thread" IN_LIST TEMPER_SANITIZE)
+    set(example_files "")  # their threads are the library's
+  elseif(TEMPER_SANITIZE)
     list(FILTER example_files INCLUDE REGEX "/temper/")  # the others' steps are those of tests/train, a hundred times over
   endif()
   foreach(example_file IN LISTS example_files)
@@ -79,7 +81,7 @@ function(temper_add_tests)
   list(FILTER sources EXCLUDE REGEX "^(package|must_not_compile)/")
   if("thread" IN_LIST TEMPER_SANITIZE)  # what never runs on two threads cannot race
     list(FILTER sources INCLUDE REGEX
-      "^(backend|kernel|model|optimizer|train)/|^data/(parallel_rows|dataset_reader)|^program/(train|resume)_")
+      "^(backend|kernel|model|optimizer|train)/|^data/(parallel_rows|dataset_reader)")
   elseif(TEMPER_SANITIZE)  # each cell of the matrix is made of what other tests run, and it compiles for minutes
     list(FILTER sources EXCLUDE REGEX "^matrix/")
   endif()
@@ -136,8 +138,13 @@ function(temper_add_test_program name label)
     target_link_libraries(${target} PRIVATE temper_parts)
     add_dependencies(${target} temper)
   endif()
+  # Long runs are for their numbers; each is marked doctest::test_suite("long"). Threads do the same in double as in float.
+  set(but "")
+  if(TEMPER_SANITIZE)
+    set(but --test-suite-exclude=long)
+  endif()
   if("thread" IN_LIST TEMPER_SANITIZE)
-    set(but --test-case-exclude=*in\ double*)  # the reference's twin runs the same pieces on the same threads
+    list(APPEND but "--test-case-exclude=*in double*")
   endif()
   foreach(source IN LISTS ARGN)
     string(REGEX REPLACE "_test\\.cpp$" "" test "${source}")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # All tests, from nothing: bash tests/run.sh [--only PART]...
-# Parts: dev (every test, the headers on both compilers, the package, formatting, static analysis), sanitize and race
+# Parts: dev (every test, each header alone, the package, formatting, static analysis), sanitize and race
 # (the tests again, under clang++'s sanitizers; the first with the parsers' fuzz corpora, the second what runs on threads),
 # cuda (the kernels' tests as nvcc compiles them; where there is an nvcc, and a GPU or something that stands in for one).
 # Not without --only: fuzz (the libFuzzer programs are built, none is run; tests/fuzz/run.sh runs them).

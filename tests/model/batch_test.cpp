@@ -85,6 +85,26 @@ TEST_CASE("batch: with a prefix, so many places stand before each document, with
   CHECK(more.size() == 5);
 }
 
+TEST_CASE("batch: its rows are those that it has on the backend, whether or not its documents share a prompt") {
+  const std::vector<TokenId> tokens = {1, 2, 3, 4, 1, 2, 3, 5, 6}, targets = {0, 0, 4, 0, 0, 0, 5, 6, 0};
+  const std::vector<std::uint8_t> supervised = {0, 0, 1, 0, 0, 0, 1, 1, 0};
+  const std::vector<Index> starts = {0, 4, 9};
+  Config dynamic = small_config();
+  dynamic.rope = {.kind = Rope::Kind::dynamic, .factor = 2, .original_positions = 2};
+  const auto rows = [&](Prompts prompts, const Config& config, Index prefix) {
+    HostBatch host{tokens, targets, supervised, starts};
+    host.prompts = prompts;
+    Workbench<double> bench;
+    BatchStaging<B> staging;
+    CHECK(rows_of(host, config, prefix) == upload_batch(bench.ctx, staging, config, host, 0, prefix).size());
+    return rows_of(host, config, prefix);
+  };
+  CHECK(rows(Prompts::apart, small_config(), 0) == 9);
+  CHECK(rows(Prompts::shared, small_config(), 0) == 7);
+  CHECK(rows(Prompts::shared, small_config(), 2) == 13);
+  CHECK(rows(Prompts::shared, dynamic, 0) == 9);
+}
+
 TEST_CASE("batch: the rotary table has a row for each position of the longest document") {
   Workbench<double> bench;
   BatchStaging<B> staging;

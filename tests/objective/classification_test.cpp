@@ -39,7 +39,8 @@ struct Alone {
   }
 };
 
-TEST_CASE("classification: in double, twelve steps of each problem are those of the reference in float64") {
+TEST_CASE("classification: in double, twelve steps of each problem are those of the reference in float64" *
+          doctest::test_suite("long")) {
   for (const std::string family : {"llama3", "qwen2"})
     for (const std::string name : {"single_label", "weighted", "multi_label", "regression"})
       for (const std::string method : {"full", "lora"}) {
@@ -54,7 +55,7 @@ TEST_CASE("classification: in double, twelve steps of each problem are those of 
       }
 }
 
-TEST_CASE("classification: in float, the run stays close to the reference") {
+TEST_CASE("classification: in float, the run stays close to the reference" * doctest::test_suite("long")) {
   const ScoreRecord record("qwen2", "single_label");
   const ScoreRun<Cpu<float>, Classification> run(record, objective_of(record), "lora");
   CHECK(run.error(run.loss, "loss") < 1e-4);

@@ -123,7 +123,8 @@ const std::vector<std::string>& recorded_names() {
   return names;
 }
 
-TEST_CASE("dpo: in double, twelve steps of each form are those of the reference in float64") {
+TEST_CASE("dpo: in double, twelve steps of each form are those of the reference in float64" *
+          doctest::test_suite("long")) {
   for (const std::string family : {"llama3", "qwen2"})
     for (const std::string& name : recorded_names()) {
       CAPTURE(family);

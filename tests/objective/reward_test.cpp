@@ -29,7 +29,7 @@ TEST_CASE("reward: the slopes of the loss on scores are its differences") {
   CHECK(check_score_gradient(Reward{0.3}).largest_error < 1e-7);
 }
 
-TEST_CASE("reward: in double, twelve steps are those of the reference in float64") {
+TEST_CASE("reward: in double, twelve steps are those of the reference in float64" * doctest::test_suite("long")) {
   for (const std::string family : {"llama3", "qwen2"})
     for (const std::string name : {"reward", "centered"})
       for (const std::string method : {"full", "lora"}) {

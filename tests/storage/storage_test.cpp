@@ -74,11 +74,13 @@ void check_runs(const char* precision, double loss_tolerance, double norm_tolera
   }
 }
 
-TEST_CASE("storage: in double, twenty steps of LoRA and DoRA are PEFT's on bitsandbytes' weights") {
+TEST_CASE("storage: in double, twenty steps of LoRA and DoRA are PEFT's on bitsandbytes' weights" *
+          doctest::test_suite("long")) {
   check_runs<Cpu<double>>("float64", 1e-9, 1e-7);
 }
 
-TEST_CASE("storage: in float, twenty steps of LoRA and DoRA are PEFT's on bitsandbytes' weights") {
+TEST_CASE("storage: in float, twenty steps of LoRA and DoRA are PEFT's on bitsandbytes' weights" *
+          doctest::test_suite("long")) {
   check_runs<Cpu<float>>("float64", 1e-5, 1e-4);
 }
 

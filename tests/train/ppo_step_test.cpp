@@ -144,7 +144,8 @@ TEST_CASE("ppo_step: what was drawn has the log-probabilities that are read for 
         doctest::Approx(moments_of(std::vector<double>(drawn[0].entropy.begin(), drawn[0].entropy.end())).mean));
 }
 
-TEST_CASE("ppo_step: a planted reward rises in every one of five seeds, whatever the advantage") {
+TEST_CASE("ppo_step: a planted reward rises in every one of five seeds, whatever the advantage" *
+          doctest::test_suite("long")) {
   for (const Advantage advantage : every_advantage)
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
       CAPTURE(seed);

@@ -100,14 +100,14 @@ void compare_recorded_runs(auto&& compare) {
   }
 }
 
-TEST_CASE("step: in double, twenty steps are those of transformers and PEFT in float64") {
+TEST_CASE("step: in double, twenty steps are those of transformers and PEFT in float64" * doctest::test_suite("long")) {
   compare_recorded_runs<Cpu<double>>([](const Curve& curve, const Json& run) {
     CHECK(largest_relative(curve.loss, run["float64"]["loss"]) < 1e-9);
     CHECK(largest_relative(curve.norm, run["float64"]["grad_norm"]) < 1e-7);
   });
 }
 
-TEST_CASE("step: in float, twenty steps are those of transformers and PEFT") {
+TEST_CASE("step: in float, twenty steps are those of transformers and PEFT" * doctest::test_suite("long")) {
   compare_recorded_runs<Cpu<float>>([](const Curve& curve, const Json& run) {
     CHECK(largest_relative(curve.loss, run["float64"]["loss"]) < 1e-5);
     // Training amplifies rounding, and in a few runs by far: the recorded float32 run says by how much. The bound is

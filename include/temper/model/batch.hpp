@@ -186,6 +186,12 @@ inline bool can_share(const Config& config, Index prefix) {
   return prefix == 0 && config.rope.kind != Rope::Kind::dynamic;
 }
 
+// The rows that a batch has on the backend: what its documents share stands there once.
+inline Index rows_of(const HostBatch& host, const Config& config, Index prefix) {
+  const Index documents = std::ssize(host.document_starts) - 1;
+  return std::ssize(host.tokens) + prefix * documents - (can_share(config, prefix) ? shared_tokens(host) : 0);
+}
+
 // Brings a batch to the backend; what it makes is scratch of the enclosing scope. With 'past' the batch continues a
 // single document of which so many positions are in a cache already. With 'prefix' so many places are put before each
 // document that begins here: they have positions and are attended to, and no token and no target; nothing is shared

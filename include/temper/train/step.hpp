@@ -200,7 +200,7 @@ Loss forward_backward(Session<B, R>& session, M& model, const O& objective, cons
   ctx.set_position(session.step, session.tokens_before);
   const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, session.denominator);
   if (!std::isfinite(loss.sum)) fail_not_finite(session, model, batch);
-  session.tokens_before += std::ssize(batch.tokens) - shared_tokens(batch);
+  session.tokens_before += rows_of(batch, model.config(), prefix_of(model));
   return loss;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Every public header that needs no component, in two units of one program, as a user would have them.
+// Public headers in two units of one program, as a user would have them.
 #include <cstdio>
 
-#include "every_header.hpp"
+#include "headers.hpp"
 
 const char* version_in_second_unit();
 

@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "every_header.hpp"
+#include "headers.hpp"
 
 const char* version_in_second_unit() { return temper::version.data(); }
