@@ -67,7 +67,8 @@ void check_steps(M model, const GoldenBatch& golden, const Teacher<Master>& teac
   }
 }
 
-TEST_CASE("distillation: twelve steps from a teacher of another family are those of the reference in float64") {
+TEST_CASE("distillation: twelve steps from a teacher of another family are those of the reference in float64" *
+          doctest::test_suite("long")) {
   const Json record = read_json(std::filesystem::path(TEMPER_TESTS) / "golden/distillation/steps.json");
   for (const std::string family : {"llama3", "qwen2"}) {
     Master master = open_decoder<B>(golden_models / record[family]["teacher"].get<std::string>(), Frozen{});
