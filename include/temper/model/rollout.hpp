@@ -74,6 +74,7 @@ class Rollouts {
   // The answers, in the order of the prompts.
   std::vector<Response<B>> operator()(std::span<const RolloutPrompt> prompts, const RolloutSettings& settings) {
     check(prompts, settings);
+    read_ = 0;
     std::vector<Response<B>> responses(prompts.size());
     if (settings.max_new_tokens == 0) return responses;
     Arena arena(block_.data, block_.bytes());
@@ -82,7 +83,6 @@ class Rollouts {
     Answering all{.prompts = prompts, .responses = responses};
     all.places.resize(static_cast<std::size_t>(shape_.sequences));
     for (Index i = shape_.sequences; i-- > 0;) all.free.push_back(i);
-    read_ = 0;
     while (all.next < prompts.size() || !all.running.empty()) {
       admit(ctx, all);
       auto& batch = all.fresh.empty() ? all.running : all.fresh;
