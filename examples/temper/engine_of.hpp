@@ -49,15 +49,35 @@ inline AnyRule optimizer_of(const Recipe& recipe) {
   return {adamw};
 }
 
+// In the order of the labels.
+inline std::vector<double> class_weights(const Recipe& recipe, const temper::ScoreLabels& labels) {
+  const Json& stated = recipe.value("objective.class_weights");
+  if (stated.empty()) return {};
+  if (labels.problem == temper::Problem::regression)
+    recipe.refuse("objective.class_weights",
+                  "has no meaning with problem regression, which has no classes; expected {}");
+  std::vector<double> weights(labels.names.size(), 1);
+  for (const auto& [label, weight] : stated.items()) {
+    const auto at = std::find(labels.names.begin(), labels.names.end(), label);
+    if (at == labels.names.end())
+      recipe.refuse("objective.class_weights",
+                    fmt::format("'{}' is no label of the training rows; expected one of {}",
+                                temper::printable(label, 60), fmt::join(labels.names, ", ")));
+    if (!weight.is_number() || !(weight.get<double>() >= 0))
+      recipe.refuse("objective.class_weights", fmt::format("the weight of '{}' is {}; expected a number, 0 or more",
+                                                           temper::printable(label, 60), temper::shown_json(weight)));
+    weights[static_cast<std::size_t>(at - labels.names.begin())] = weight.get<double>();
+  }
+  return weights;
+}
+
 using AnyTask = temper::AnyObjective<temper::CausalLm, temper::Dpo, temper::Classification, temper::Reward,
                                      temper::Taught<const RunTeacher>>;
 
-inline AnyTask objective_of(const Recipe& recipe) {
-  if (recipe.is("task", "classification")) {
-    for (const temper::Problem problem : {temper::Problem::multi_label, temper::Problem::regression})
-      if (recipe.is("objective.problem", temper::name_of(problem))) return {temper::Classification{.problem = problem}};
-    return {temper::Classification{}};
-  }
+inline AnyTask objective_of(const Recipe& recipe, const Labels& labels) {
+  if (recipe.is("task", "classification"))
+    return {temper::Classification{
+        .problem = labels->problem, .class_weights = class_weights(recipe, *labels), .pooling = labels->pooling}};
   if (recipe.is("task", "reward"))
     return {
         temper::Reward{recipe.has("objective.center_coefficient") ? recipe.number("objective.center_coefficient") : 0}};
@@ -97,7 +117,7 @@ class EngineOf : public Engine {
         adapter_(std::move(adapter)),
         labels_(labels),
         optimizer_(optimizer_of(recipe)),
-        objective_(objective_of(recipe)) {
+        objective_(objective_of(recipe, labels)) {
     options_.seed = recipe.seed();
     if (recipe.has("threads")) options_.threads = static_cast<int>(recipe.integer("threads"));
     open(recipe.path("model"));
@@ -182,8 +202,14 @@ class EngineOf : public Engine {
   void load_adapter(const std::filesystem::path& folder) override {
     if constexpr (!std::is_same_v<A, temper::Full>) temper::load_peft(*model_, folder, labels_);
   }
-  void save_state(const std::filesystem::path& folder) override { temper::save_state(*session_, *policy_, folder); }
-  void load_state(const std::filesystem::path& folder) override { temper::load_state(*session_, *policy_, folder); }
+  void save_state(const std::filesystem::path& folder) override {
+    temper::save_state(*session_, *policy_, folder);
+    if (policy_part_) policy_part_->save_state(folder);
+  }
+  void load_state(const std::filesystem::path& folder) override {
+    temper::load_state(*session_, *policy_, folder);
+    if (policy_part_) policy_part_->load_state(folder);
+  }
 
  private:
   // A reference is the model as it began, whatever of it is trained.

@@ -2,6 +2,7 @@
 // 'temper plan': everything is read and checked as for training, and nothing is trained.
 #include <unistd.h>
 
+#include "answer_counts.hpp"
 #include "commands.hpp"
 #include "format.hpp"
 #include "machine.hpp"
@@ -10,17 +11,43 @@
 namespace temper_cli {
 namespace {
 
+// How a step of reinforcement learning draws its answers: every pass through the model gives one token to each of as
+// many as are answered at the same time.
+struct Drawing {
+  Index passes = 0, at_once = 0, tokens = 0, prompts = 0;  // tokens: that are drawn; prompts: tokens that are read
+};
+Drawing drawing_of(const Prepared& prepared) {
+  const Recipe& recipe = prepared.recipe;
+  if (!recipe.is("task", "ppo") || recipe.has("objective.rollouts")) return {};
+  const Index longest = recipe.integer("objective.max_new_tokens"), at_once = answers_at_once(recipe);
+  const Index answers = answers_of_step(recipe), steps = prepared.data->steps();
+  const Index all = prepared.data->tokens() / steps;
+  return {.passes = (answers + at_once - 1) / at_once * longest,
+          .at_once = at_once,
+          .tokens = answers * longest,
+          .prompts = std::max<Index>(0, all - answers * longest) / answers_of_prompt(recipe)};
+}
+
 // The work of the largest micro-batch, scaled to the mean step, at the speed that products reach here. Attention, norms
 // and the update are slower than products; 0.6 is what a step reaches of that speed.
-double seconds_of_step(const Prepared& prepared) {
+double seconds_of_step(const Prepared& prepared, const Drawing& drawing) {
   Index largest = 1;
   for (const temper::BatchShape& shape : prepared.data->training_shapes()) largest = std::max(largest, shape.tokens);
   const double tokens = static_cast<double>(prepared.data->tokens()) / static_cast<double>(prepared.data->steps());
   const int threads = prepared.recipe.has("threads") ? static_cast<int>(prepared.recipe.integer("threads")) : 0;
-  double flops = prepared.plan.cost().flops * tokens / static_cast<double>(largest);
-  // Answers are read twice (a third of the work each), drawn token by token, and gone over again and again.
-  if (prepared.recipe.is("task", "ppo")) flops *= 1 + static_cast<double>(prepared.recipe.integer("objective.epochs"));
-  return flops / (0.6 * measured_flops_per_second(threads));
+  const double speed = 0.6 * measured_flops_per_second(threads);
+  const double of_token = prepared.plan.cost().flops / static_cast<double>(largest) / speed;
+  if (!prepared.recipe.is("task", "ppo")) return tokens * of_token;
+  // Answers are read twice, a third of the work each, and gone over again and again.
+  const double learning =
+      tokens * of_token * (2.0 / 3 + static_cast<double>(prepared.recipe.integer("objective.epochs")));
+  if (drawing.passes == 0) return learning;
+  // A pass of few rows waits for the weights, one of many for the arithmetic.
+  const double weights = static_cast<double>(prepared.plan.of(temper::Holder::frozen_weights) +
+                                             prepared.plan.of(temper::Holder::trained_weights));
+  const double pass =
+      std::max(static_cast<double>(drawing.at_once) * of_token / 3, weights / measured_bytes_per_second(threads));
+  return learning + static_cast<double>(drawing.prompts) * of_token / 3 + static_cast<double>(drawing.passes) * pass;
 }
 
 // What a plan tells, once the rows and the model are gone again.
@@ -28,10 +55,12 @@ struct Estimate {
   temper::Plan plan;
   Index steps, tokens, shared, trained, all, rows, validation;
   double step_seconds;
+  Drawing drawing;
   Json device, cache;
 };
 
 Estimate estimate_of(const Prepared& prepared) {
+  const Drawing drawing = drawing_of(prepared);
   const bool shares =
       temper::can_share(prepared.engine->config(), prepared.recipe.is("adapter.method", "prompt") ? 1 : 0);
   return {.plan = prepared.largest_plan(),
@@ -42,7 +71,8 @@ Estimate estimate_of(const Prepared& prepared) {
           .all = prepared.engine->all_parameters(),
           .rows = static_cast<Index>(prepared.data->train().size()),
           .validation = static_cast<Index>(prepared.data->validation().size()),
-          .step_seconds = seconds_of_step(prepared),
+          .step_seconds = seconds_of_step(prepared, drawing),
+          .drawing = drawing,
           .device = prepared.recipe.value("device"),
           .cache = prepared.cache ? prepared.cache->json(*prepared.data) : Json()};
 }
@@ -52,6 +82,7 @@ Json described(const Estimate& estimate) {
   result.update({{"steps", estimate.steps},
                  {"tokens", estimate.tokens},
                  {"shared_tokens", estimate.shared},
+                 {"generation_passes", estimate.drawing.passes},
                  {"step_seconds", estimate.step_seconds},
                  {"device", estimate.device},
                  {"fits", estimate.plan.peak_bytes() <= available_memory()}});
@@ -80,6 +111,10 @@ void print(const Estimate& estimate, const Screen& screen) {
         "  cache        {}, {}: {} tokens are read once, {} not again", estimate.cache["file"].get<std::string>(),
         bytes_text(estimate.cache["bytes"].get<std::size_t>()), count_text(estimate.cache["tokens"].get<Index>()),
         count_text(estimate.cache["saved_tokens"].get<Index>())));
+  if (estimate.drawing.passes > 0)
+    print_line(fmt::format("  answers      {} tokens a step at most, in {} passes of {}",
+                           count_text(estimate.drawing.tokens), count_text(estimate.drawing.passes),
+                           count_text(estimate.drawing.at_once)));
   print_line(fmt::format("  a step       about {}", duration_text(estimate.step_seconds)));
   print_line(fmt::format("  the run      about {}",
                          duration_text(estimate.step_seconds * static_cast<double>(estimate.steps))));

@@ -19,6 +19,8 @@ Labels labels_of(const Recipe& recipe, const RunData& data) {
   temper::ScoreLabels labels;
   labels.pad_token = temper::padding_token(config.json, data.tokenizer(), config.vocabulary);
   labels.pad_text = data.tokenizer().token(labels.pad_token);
+  if (recipe.is("task", "classification") && recipe.is("objective.pooling", "mean"))
+    labels.pooling = temper::Pooling::mean;
   const temper::LabelSet& set = data.train().labels;
   if (recipe.is("task", "reward") || set.problem() == temper::Problem::regression) return labels;
   labels.problem = set.problem();
@@ -68,6 +70,10 @@ Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& r
       temper::shown_path(recipe.path("model")), data->tokenizer().vocabulary() - 1, engine->config().vocabulary);
   if (recipe.is("task", "distillation"))
     require_same_tokens(data->tokenizer(), temper::Tokenizer::open(recipe.path("teacher")), recipe.path("teacher"));
+  if (labels && labels->pooling == temper::Pooling::mean)
+    reporter.warn(
+        "objective.pooling mean: the saved folder is marked, but transformers and PEFT score the last token and will "
+        "give other scores");
   if (recipe.is("task", "ppo")) check_rewards(recipe, *data, reporter);
   temper::Plan plan = engine->plan({data->training_shapes(), data->validation_shapes()});
   std::unique_ptr<RowCache> cache = open_row_cache(recipe, *data, engine->config().vocabulary);

@@ -127,6 +127,8 @@ class Checks {
                "objective.reward_rule or objective.rollouts");
     if (!recipe_.is("objective.advantage", "gae") && recipe_.integer("objective.group_size") < 2)
       complain("objective.group_size", "is 1, but answers are compared with each other; expected 2 or more");
+    if (recipe_.has("objective.kl_target") && recipe_.number("objective.kl") == 0)
+      complain("objective.kl_target", "adapts objective.kl, which is 0 and stays so; expected objective.kl above 0");
     if (recipe_.number("adapter.dropout") > 0)
       complain("adapter.dropout",
                "would make the policy differ from itself, with whose probabilities it is compared; "
