@@ -41,6 +41,8 @@ class Engine {
   virtual void update(double rate) = 0;
   virtual temper::Loss evaluate(const temper::HostBatch& batch) = 0;
   virtual std::size_t measured_bytes() const = 0;
+  // What the model says with its adapters off: the log-probability of each supervised token.
+  virtual void read_reference(const temper::HostBatch& batch, std::vector<double>& result) = 0;
 
   // Reinforcement learning: what the policy as it is answers to a step's prompts, what the recipe's reward model says
   // about answers, and the updates that scores ask for.

@@ -49,15 +49,35 @@ inline AnyRule optimizer_of(const Recipe& recipe) {
   return {adamw};
 }
 
+// In the order of the labels.
+inline std::vector<double> class_weights(const Recipe& recipe, const temper::ScoreLabels& labels) {
+  const Json& stated = recipe.value("objective.class_weights");
+  if (stated.empty()) return {};
+  if (labels.problem == temper::Problem::regression)
+    recipe.refuse("objective.class_weights",
+                  "has no meaning with problem regression, which has no classes; expected {}");
+  std::vector<double> weights(labels.names.size(), 1);
+  for (const auto& [label, weight] : stated.items()) {
+    const auto at = std::find(labels.names.begin(), labels.names.end(), label);
+    if (at == labels.names.end())
+      recipe.refuse("objective.class_weights",
+                    fmt::format("'{}' is no label of the training rows; expected one of {}",
+                                temper::printable(label, 60), fmt::join(labels.names, ", ")));
+    if (!weight.is_number() || !(weight.get<double>() >= 0))
+      recipe.refuse("objective.class_weights", fmt::format("the weight of '{}' is {}; expected a number, 0 or more",
+                                                           temper::printable(label, 60), temper::shown_json(weight)));
+    weights[static_cast<std::size_t>(at - labels.names.begin())] = weight.get<double>();
+  }
+  return weights;
+}
+
 using AnyTask = temper::AnyObjective<temper::CausalLm, temper::Dpo, temper::Classification, temper::Reward,
                                      temper::Taught<const RunTeacher>>;
 
-inline AnyTask objective_of(const Recipe& recipe) {
-  if (recipe.is("task", "classification")) {
-    for (const temper::Problem problem : {temper::Problem::multi_label, temper::Problem::regression})
-      if (recipe.is("objective.problem", temper::name_of(problem))) return {temper::Classification{.problem = problem}};
-    return {temper::Classification{}};
-  }
+inline AnyTask objective_of(const Recipe& recipe, const Labels& labels) {
+  if (recipe.is("task", "classification"))
+    return {temper::Classification{
+        .problem = labels->problem, .class_weights = class_weights(recipe, *labels), .pooling = labels->pooling}};
   if (recipe.is("task", "reward"))
     return {
         temper::Reward{recipe.has("objective.center_coefficient") ? recipe.number("objective.center_coefficient") : 0}};
@@ -97,7 +117,7 @@ class EngineOf : public Engine {
         adapter_(std::move(adapter)),
         labels_(labels),
         optimizer_(optimizer_of(recipe)),
-        objective_(objective_of(recipe)) {
+        objective_(objective_of(recipe, labels)) {
     options_.seed = recipe.seed();
     if (recipe.has("threads")) options_.threads = static_cast<int>(recipe.integer("threads"));
     open(recipe.path("model"));
@@ -149,6 +169,9 @@ class EngineOf : public Engine {
   temper::Loss evaluate(const temper::HostBatch& batch) override {
     return temper::evaluate(*session_, *model_, objective_, batch);
   }
+  void read_reference(const temper::HostBatch& batch, std::vector<double>& result) override {
+    temper::run_log_probs(session_->context(), session_->staging(), *model_, batch, temper::Adapters::off, result);
+  }
   std::size_t measured_bytes() const override {
     std::size_t total = session_->allocated_bytes() + (policy_part_ ? policy_part_->measured_bytes() : 0);
     for (std::size_t h = 0; teacher_ && h < teacher_->bytes().size(); ++h) total += teacher_->bytes()[h];
@@ -179,8 +202,14 @@ class EngineOf : public Engine {
   void load_adapter(const std::filesystem::path& folder) override {
     if constexpr (!std::is_same_v<A, temper::Full>) temper::load_peft(*model_, folder, labels_);
   }
-  void save_state(const std::filesystem::path& folder) override { temper::save_state(*session_, *policy_, folder); }
-  void load_state(const std::filesystem::path& folder) override { temper::load_state(*session_, *policy_, folder); }
+  void save_state(const std::filesystem::path& folder) override {
+    temper::save_state(*session_, *policy_, folder);
+    if (policy_part_) policy_part_->save_state(folder);
+  }
+  void load_state(const std::filesystem::path& folder) override {
+    temper::load_state(*session_, *policy_, folder);
+    if (policy_part_) policy_part_->load_state(folder);
+  }
 
  private:
   // A reference is the model as it began, whatever of it is trained.
@@ -199,6 +228,10 @@ class EngineOf : public Engine {
   void open_teacher(temper::Execution execution) {
     auto* const taught = std::get_if<temper::Taught<const RunTeacher>>(&objective_.objective);
     if (!taught) return;
+    if (recipe_.has("objective.cache_teacher")) {  // the run keeps what it said
+      taught->kept = std::min(recipe_.integer("objective.cache_teacher"), config_.vocabulary);
+      return;
+    }
     teacher_ = temper_cli::open_teacher(recipe_.path("teacher"), config_.vocabulary, execution);
     taught->teacher = teacher_.get();
   }
@@ -206,12 +239,15 @@ class EngineOf : public Engine {
     require_model_folder(folder);
     config_ = temper::open_config(folder);
     // Pre-training may start from a folder without weights: they then come from the seed.
-    if (temper::has_weights(folder) || !recipe_.is("task", "pretrain") || !recipe_.is("adapter.method", "full"))
+    const bool from_nothing = recipe_.is("task", "pretrain") && recipe_.is("adapter.method", "full");
+    if (temper::has_weights(folder) || !(from_nothing || recipe_.model_is_to_come()))
       source_ = std::make_shared<temper::FolderWeights>(folder);
-    if (labels_ && (temper::is_classifier(config_.json) || source_->find("score.weight")))
+    if (labels_ && (temper::is_classifier(config_.json) || (source_ && source_->find("score.weight"))))
       temper::require_labels(config_.json, temper::shown_path(folder / "config.json"), *labels_);
     try {
-      planned_.emplace(config_, adapter_, source_, build_options(temper::Execution::planning));
+      // Weights that are yet to be made need what weights without a source need.
+      planned_.emplace(config_, adapter_, recipe_.model_is_to_come() ? nullptr : source_,
+                       build_options(temper::Execution::planning));
     } catch (const temper::Error& error) {
       // What the model's shapes show to be wrong in the recipe is said where it stands.
       const std::string sentence = std::string(error.what()).substr(sizeof("temper: ") - 1);
@@ -222,7 +258,7 @@ class EngineOf : public Engine {
       if (sentence.find("modules_to_save") != std::string::npos) recipe_.refuse("adapter.modules_to_save", sentence);
       recipe_.refuse("adapter.targets", sentence);
     }
-    if (source_) source_->refuse_non_finite();
+    if (source_ && !recipe_.model_is_to_come()) source_->refuse_non_finite();
     trained_ = temper::trained_elements(*planned_);
   }
 

@@ -5,7 +5,7 @@
 #include "class_report.hpp"
 #include "commands.hpp"
 #include "metrics.hpp"
-#include "training.hpp"
+#include "staged_run.hpp"
 
 namespace temper_cli {
 namespace {
@@ -38,12 +38,16 @@ Trained trained_of(const fs::path& run, Recipe& recipe) {
 }  // namespace
 
 int evaluate(const EvalOptions& options) {
-  const fs::path given = options.recipe;
+  fs::path given = options.recipe;
   const bool run = is_run(given);
+  if (run && is_staged(read_manifest(given))) given = last_stage_of(given);
   Recipe recipe = Recipe::read(run ? given / "recipe.json" : given, options.set);
   if (!recipe.has("data.validation")) recipe.refuse("data.validation", "is missing; expected rows to evaluate on");
   Trained trained;
   if (run) trained = trained_of(fs::absolute(given), recipe);
+
+  for (const KeyPath key : {KeyPath("objective.cache_reference"), KeyPath("objective.cache_teacher")})
+    if (!recipe.value(key).is_null()) recipe.settle(key, Json::parse(find_key(key.path)->fallback));
 
   Reporter reporter;
   Prepared prepared =

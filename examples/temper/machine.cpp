@@ -61,4 +61,25 @@ double measured_flops_per_second(int threads) {
   return best;
 }
 
+double measured_bytes_per_second(int threads) {
+  using B = temper::Cpu<float>;
+  using temper::Index;
+  constexpr Index depth = 1024, outputs = 16384, rows = 4;  // 64 MiB
+  typename B::Stream stream(threads);
+  std::vector<float> weight(static_cast<std::size_t>(outputs * depth), 0.5f), x(rows * depth, 0.5f), y(rows * outputs);
+  std::vector<std::byte> scratch(std::size_t{1} << 22);
+  temper::Arena arena(scratch.data(), scratch.size());
+  temper::Context<B> ctx(stream, arena, 0, temper::Execution::running);
+  const temper::View<B, float, 2> matrix(weight.data(), {outputs, depth});
+  double best = 0;
+  for (int turn = 0; turn < 3; ++turn) {
+    const auto start = std::chrono::steady_clock::now();
+    matmul(ctx, temper::into(temper::View<B, float, 2>(y.data(), {rows, outputs})),
+           temper::In<B>(temper::View<B, float, 2>(x.data(), {rows, depth})), temper::DenseMatrix<B>(matrix));
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    best = std::max(best, static_cast<double>(matrix.bytes()) / std::max(seconds, 1e-9));
+  }
+  return best;
+}
+
 }  // namespace temper_cli

@@ -4,8 +4,11 @@
 #include <memory>
 #include <optional>
 
+#include "answer_counts.hpp"
 #include "engine.hpp"
 #include "reward_model.hpp"
+#include "temper/io/file.hpp"
+#include "temper/io/json_fields.hpp"
 #include "temper/model/rollout.hpp"
 #include "temper/train/ppo_step.hpp"
 
@@ -25,6 +28,7 @@ inline temper::Ppo ppo_settings(const Recipe& recipe) {
                   .group_size = recipe.integer("objective.group_size")};
   if (recipe.has("objective.missing_eos_penalty"))
     ppo.missing_eos_penalty = recipe.number("objective.missing_eos_penalty");
+  if (recipe.is("objective.kl_estimator", "k3")) ppo.kl_estimator = temper::KlEstimator::k3;
   if (recipe.is("objective.advantage", "group")) ppo.advantage = temper::Advantage::group;
   if (recipe.is("objective.advantage", "leave_one_out")) ppo.advantage = temper::Advantage::leave_one_out;
   return ppo;
@@ -102,24 +106,37 @@ class PolicyPart {
                                std::span<const temper::Answer> answers, std::span<const double> scores,
                                temper::Step number, double rate) {
     const bool clips = recipe_.has("training.max_grad_norm"), shuffles = recipe_.boolean("data.shuffle");
-    return temper::ppo_step(session, policy, ppo_, optimizer, answers, scores,
-                            {.number = number,
-                             .rate = rate,
-                             .largest_norm = clips ? recipe_.number("training.max_grad_norm") : 0,
-                             .batch_size = batch_size_,
-                             .order = shuffles ? temper::MinibatchOrder::shuffled : temper::MinibatchOrder::as_given,
-                             .seed = recipe_.seed()});
+    const temper::PpoStepMetrics metrics =
+        temper::ppo_step(session, policy, ppo_, optimizer, answers, scores,
+                         {.number = number,
+                          .rate = rate,
+                          .largest_norm = clips ? recipe_.number("training.max_grad_norm") : 0,
+                          .batch_size = batch_size_,
+                          .order = shuffles ? temper::MinibatchOrder::shuffled : temper::MinibatchOrder::as_given,
+                          .seed = recipe_.seed()});
+    if (adapts()) ppo_.kl = controller().next(ppo_.kl, metrics.kl, static_cast<double>(answers.size()));
+    return metrics;
+  }
+
+  // What a step has changed beside parameters and the optimizer's state: the coefficient, where it adapts.
+  void save_state(const std::filesystem::path& folder) const {
+    if (adapts()) temper::write_file_atomically(folder / state_file, Json{{"kl", ppo_.kl}}.dump() + "\n");
+  }
+  void load_state(const std::filesystem::path& folder) {
+    if (!adapts()) return;
+    const temper::JsonSource source{temper::shown_path(folder / state_file)};
+    ppo_.kl = temper::require_number(temper::read_json(folder / state_file), "kl", source);
   }
 
  private:
-  bool samples() const { return !recipe_.has("objective.rollouts"); }
-  // As many as a micro-batch has, and where these are few, some more: one token each is little work.
-  temper::RolloutShape rollout_shape() const {
-    constexpr Index some = 16;
-    const Index each = ppo_.has_values() ? 1 : ppo_.group_size;
-    const Index of_step = batch_size_ * recipe_.integer("training.gradient_accumulation") * each;
-    return {.sequences = std::min(of_step, std::max(batch_size_, some)), .places = longest_};
+  static constexpr const char* state_file = "policy.json";
+
+  bool adapts() const { return recipe_.has("objective.kl_target"); }
+  temper::AdaptiveKl controller() const {
+    return {.target = recipe_.number("objective.kl_target"), .horizon = recipe_.number("objective.kl_horizon")};
   }
+  bool samples() const { return !recipe_.has("objective.rollouts"); }
+  temper::RolloutShape rollout_shape() const { return {.sequences = answers_at_once(recipe_), .places = longest_}; }
   void open_reward_model(Index vocabulary, temper::Execution execution) {
     if (recipe_.has("reward_model") && samples())
       reward_model_ = temper_cli::open_reward_model(recipe_.path("reward_model"), vocabulary, execution);

@@ -45,6 +45,8 @@ class PolicyStep final : public TaskStep {
                                       {"clip_fraction", metrics.clip_fraction},
                                       {"value_loss", metrics.value_loss}})
       outcome.metrics[fmt::format("training/{}", name)] = temper::number_to_json(value);
+    if (prepared_.recipe.has("objective.kl_target"))
+      outcome.metrics["training/kl_coefficient"] = metrics.kl_coefficient;
   }
 
  private:

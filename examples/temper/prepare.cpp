@@ -19,6 +19,8 @@ Labels labels_of(const Recipe& recipe, const RunData& data) {
   temper::ScoreLabels labels;
   labels.pad_token = temper::padding_token(config.json, data.tokenizer(), config.vocabulary);
   labels.pad_text = data.tokenizer().token(labels.pad_token);
+  if (recipe.is("task", "classification") && recipe.is("objective.pooling", "mean"))
+    labels.pooling = temper::Pooling::mean;
   const temper::LabelSet& set = data.train().labels;
   if (recipe.is("task", "reward") || set.problem() == temper::Problem::regression) return labels;
   labels.problem = set.problem();
@@ -68,9 +70,15 @@ Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& r
       temper::shown_path(recipe.path("model")), data->tokenizer().vocabulary() - 1, engine->config().vocabulary);
   if (recipe.is("task", "distillation"))
     require_same_tokens(data->tokenizer(), temper::Tokenizer::open(recipe.path("teacher")), recipe.path("teacher"));
+  if (labels && labels->pooling == temper::Pooling::mean)
+    reporter.warn(
+        "objective.pooling mean: the saved folder is marked, but transformers and PEFT score the last token and will "
+        "give other scores");
   if (recipe.is("task", "ppo")) check_rewards(recipe, *data, reporter);
   temper::Plan plan = engine->plan({data->training_shapes(), data->validation_shapes()});
-  return {std::move(recipe), date, std::move(data), std::move(labels), std::move(engine), std::move(plan)};
+  std::unique_ptr<RowCache> cache = open_row_cache(recipe, *data, engine->config().vocabulary);
+  return {std::move(recipe), date, std::move(data), std::move(labels), std::move(engine), std::move(plan),
+          std::move(cache)};
 }
 
 std::function<double(temper::Step)> schedule_of(const Recipe& recipe, Index steps) {
@@ -88,12 +96,12 @@ std::function<double(temper::Step)> schedule_of(const Recipe& recipe, Index step
   return temper::Linear{.peak = peak, .warmup = warmup, .total = steps, .floor = floor};
 }
 
-Evaluation evaluate_rows(Engine& engine, const RunData& data) {
+Evaluation evaluate_rows(Engine& engine, const RunData& data, RowCache* cache) {
   Evaluation result;
   const temper::EpochPlan plan = data.validation_plan();
   for (Index step = 0; step < plan.steps(); ++step) {
     for (const temper::MicroBatch& batch : plan.step(step)) {
-      result.sums += engine.evaluate(batch.host());
+      result.sums += engine.evaluate(host_of(cache, batch, Split::validation));
       result.tokens += std::ssize(batch.tokens);
       result.supervised += batch.supervised_tokens();
       result.rows += std::ssize(batch.rows);

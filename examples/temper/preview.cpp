@@ -8,11 +8,13 @@
 #include "metrics.hpp"
 #include "preview_rows.hpp"
 #include "run_data.hpp"
+#include "staged_recipe.hpp"
 
 namespace temper_cli {
+namespace {
 
-int preview(const PreviewOptions& options) {
-  Recipe recipe = Recipe::read(options.recipe, options.set, Words::all);
+// 'stage', counted from 1, is said with each row; 0: there are none.
+void preview_rows(const PreviewOptions& options, const Recipe& recipe, std::size_t stage, const Screen& screen) {
   require_model_folder(recipe.path("model"));
   if (options.validation && !recipe.has("data.validation"))
     recipe.refuse("data.validation", "there are no validation rows; expected data.validation to be set");
@@ -21,11 +23,32 @@ int preview(const PreviewOptions& options) {
   data.report(reporter);
   const PreviewRows rows(options.validation ? data.validation() : data.train(), data.tokenizer());
   const std::vector<Index> order = options.validation ? data.validation_order() : data.training_order();
-  const Screen screen = Screen::of(STDOUT_FILENO);
   const Index count = std::min<Index>(rows.count(), options.rows.value_or(rows.count()));
   for (Index i = 0; i < count; ++i) {
     const Index row = order[static_cast<std::size_t>(i)];
-    print_line(options.json ? temper::to_text(rows.json(row)) : rows.text(row, screen));
+    if (!options.json) {
+      print_line(rows.text(row, screen));
+      continue;
+    }
+    Json line = stage == 0 ? Json::object() : Json{{"stage", stage}};
+    line.update(rows.json(row));
+    print_line(temper::to_text(line));
+  }
+}
+
+}  // namespace
+
+int preview(const PreviewOptions& options) {
+  const Screen screen = Screen::of(STDOUT_FILENO);
+  if (!StagedRecipe::is_one(options.recipe)) {
+    preview_rows(options, Recipe::read(options.recipe, options.set, Words::all), 0, screen);
+    return done;
+  }
+  const StagedRecipe recipe = StagedRecipe::read(options.recipe, options.set, Words::all);
+  for (std::size_t i = 0; i < recipe.stages.size(); ++i) {
+    if (options.validation && !recipe.stages[i].recipe.has("data.validation")) continue;
+    if (!options.json) print_line(coloured(screen, "1", title_of(recipe, i)));
+    preview_rows(options, recipe.stages[i].recipe, i + 1, screen);
   }
   return done;
 }

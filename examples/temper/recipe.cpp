@@ -20,75 +20,130 @@ std::string_view section_of(std::string_view path) {
   return dot == std::string_view::npos ? std::string_view{} : path.substr(0, dot);
 }
 
+std::string shown(const fs::path& file, const Mistake& mistake) {
+  const std::string key =
+      mistake.origin.stage == 0 ? mistake.key : fmt::format("stages.{}.{}", mistake.origin.stage, mistake.key);
+  if (mistake.origin.source == Origin::Source::command_line) return fmt::format("--set: {}: {}", key, mistake.sentence);
+  return fmt::format("{}:{}:{}: {}: {}", temper::printable(file.string(), 1000), mistake.origin.place.line,
+                     mistake.origin.place.column, key, mistake.sentence);
+}
+
+bool is_among(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 }  // namespace
 
 RecipeError::RecipeError(std::vector<std::string> lines)
     : std::runtime_error(fmt::format("{} mistakes in the recipe", lines.size())), lines_(std::move(lines)) {}
 
+// A recipe that cannot be read is a mistake of whoever named it.
+temper::LocatedJson read_recipe_text(const fs::path& file) try {
+  const std::string text = temper::read_file(file, std::size_t{4} << 20);
+  return temper::parse_located_json(text, file.string(),
+                                    {.comments = temper::Comments::allowed, .fault = temper::Fault::usage});
+} catch (const temper::Error& error) {
+  if (error.fault() != temper::Fault::data) throw;
+  throw RecipeError({std::string(error.what()).substr(sizeof("temper: ") - 1)});
+}
+
+bool has_stages(const Json& recipe) { return recipe.is_object() && recipe.contains("stages"); }
+
+void refuse_recipe(const fs::path& file, std::vector<Mistake> mistakes) {
+  std::stable_sort(mistakes.begin(), mistakes.end(), [](const Mistake& a, const Mistake& b) {
+    const auto order = [](const Mistake& m) {
+      return std::tuple(m.origin.source == Origin::Source::command_line, m.origin.place.line, m.origin.place.column);
+    };
+    return order(a) < order(b);
+  });
+  std::vector<std::string> lines;
+  for (const Mistake& mistake : mistakes)
+    if (std::string line = shown(file, mistake); !is_among(lines, line)) lines.push_back(std::move(line));
+  throw RecipeError(std::move(lines));
+}
+
 class RecipeReader {
  public:
-  RecipeReader(const fs::path& file, const Recipe::Overrides& overrides, Words words)
-      : overrides_(overrides), words_(words) {
-    recipe_.file_ = file;
-    folder_ = fs::absolute(file).parent_path();
-    const std::string text = read_text(file);
-    located_ = temper::parse_located_json(text, file.string(),
-                                          {.comments = temper::Comments::allowed, .fault = temper::Fault::usage});
+  RecipeReader(const RecipeText& text, const Recipe::Overrides& overrides, Words words, std::vector<Mistake>& mistakes)
+      : text_(text),
+        overrides_(overrides),
+        words_(words),
+        folder_(fs::absolute(text.file).parent_path()),
+        located_(text.located),
+        given_(text.settled),
+        mistakes_(mistakes) {
+    recipe_.file_ = text.file;
+    recipe_.stage_ = text.stage;
   }
 
   Recipe read() {
-    if (!located_.value.is_object()) {
-      mistakes_.push_back({at(""), "recipe", "is not an object; expected { ... }"});
-      report();
-    }
-    find_task();
-    for (const temper::Duplicate& duplicate : located_.duplicates) {
-      std::string path = duplicate.pointer.substr(1);
-      std::replace(path.begin(), path.end(), '/', '.');
-      mistakes_.push_back({{Origin::Source::file, duplicate.place}, path, "stands twice; expected once; remove one"});
-    }
-    for (const auto& [name, value] : located_.value.items()) {
-      if (is_section(name)) {
-        read_section(name, value);
-      } else if (find_key(name) && name.find('.') != std::string::npos) {
-        mistakes_.push_back({key_at(temper::json_pointer("", name)), name,
-                             fmt::format("unknown key; a key of a section stands inside it: \"{}\": {{ \"{}\": ... }}",
-                                         section_of(name), name.substr(name.find('.') + 1))});
-      } else {
-        take(name, value);
+    for (const std::string& object : text_.objects)
+      if (!value_of(object).is_object()) {
+        const bool list = value_of(object).is_array();
+        mistakes_.push_back(
+            {at(object), "recipe",
+             list ? "is a list; stages stand in an object; expected { \"output\": ..., \"stages\": [...] }"
+                  : "is not an object; expected { ... }"});
+        return std::move(recipe_);
       }
-    }
+    const std::size_t before = mistakes_.size();
+    find_task();
+    for (const std::string& object : text_.objects) read_object(object);
     for (const std::string& text : overrides_) take_override(text);
     fill();
     check_recipe(recipe_, mistakes_);
-    if (!mistakes_.empty()) report();
-    settle_rates();
+    if (mistakes_.size() == before) settle_rates();
     return std::move(recipe_);
   }
 
  private:
-  // A recipe that cannot be read is a mistake of whoever named it.
-  static std::string read_text(const fs::path& file) try {
-    return temper::read_file(file, std::size_t{4} << 20);
-  } catch (const temper::Error& error) {
-    if (error.fault() != temper::Fault::data) throw;
-    throw RecipeError({std::string(error.what()).substr(sizeof("temper: ") - 1)});
-  }
+  const Json& value_of(const std::string& pointer) const { return located_.value.at(Json::json_pointer(pointer)); }
+  int stage_at(std::string_view pointer) const { return pointer.starts_with("/stages/") ? text_.stage : 0; }
+  bool is_passed_over(std::string_view path) const { return is_among(text_.passed_over, path); }
 
   Origin at(const std::string& pointer) const {
     const auto place = located_.values.find(pointer);
-    if (place == located_.values.end()) return {Origin::Source::file, {}};
-    return {Origin::Source::file, place->second};
+    return {Origin::Source::file, place == located_.values.end() ? temper::Place{} : place->second, true,
+            stage_at(pointer)};
   }
   Origin key_at(const std::string& pointer) const {
     const auto place = located_.keys.find(pointer);
-    return place == located_.keys.end() ? at("") : Origin{Origin::Source::file, place->second};
+    if (place == located_.keys.end()) return at("");
+    return {Origin::Source::file, place->second, true, stage_at(pointer)};
+  }
+
+  void read_object(const std::string& object) {
+    for (const temper::Duplicate& duplicate : located_.duplicates) {
+      if (!duplicate.pointer.starts_with(object + "/")) continue;
+      if (object.empty() && text_.stage > 0 && duplicate.pointer.starts_with("/stages/")) continue;
+      std::string path = duplicate.pointer.substr(object.size() + 1);
+      std::replace(path.begin(), path.end(), '/', '.');
+      mistakes_.push_back({{Origin::Source::file, duplicate.place, true, stage_at(object + "/")},
+                           path,
+                           "stands twice; expected once; remove one"});
+    }
+    for (const auto& [name, value] : value_of(object).items()) {
+      const std::string pointer = temper::json_pointer(object, name);
+      if (is_passed_over(name)) continue;
+      if (is_section(name)) {
+        read_section(name, value, pointer);
+      } else if (find_key(name) && name.find('.') != std::string::npos) {
+        mistakes_.push_back({key_at(pointer), name,
+                             fmt::format("unknown key; a key of a section stands inside it: \"{}\": {{ \"{}\": ... }}",
+                                         section_of(name), name.substr(name.find('.') + 1))});
+      } else {
+        take(name, value, pointer);
+      }
+    }
   }
 
   // Which keys 'objective' has depends on the task; a --set of it comes before the file's.
   void find_task() {
-    const auto task = located_.value.find("task");
-    if (task != located_.value.end() && task->is_string()) task_ = task->get<std::string>();
+    for (const std::string& object : text_.objects) {
+      const Json& keys_there = value_of(object);
+      const auto task = keys_there.find("task");
+      if (task != keys_there.end() && task->is_string()) task_ = task->get<std::string>();
+    }
     for (const std::string& text : overrides_)
       if (text.starts_with("task=")) task_ = text.substr(5);
     const Key* key = find_key("task");
@@ -96,27 +151,22 @@ class RecipeReader {
     for (const std::string& text : overrides_) overridden_.push_back(text.substr(0, text.find('=')));
   }
 
-  void read_section(const std::string& name, const Json& value) {
+  void read_section(const std::string& name, const Json& value, const std::string& pointer) {
     if (!value.is_object()) {
-      mistakes_.push_back({at("/" + name), name, "is not an object; expected { ... }"});
+      mistakes_.push_back({at(pointer), name, "is not an object; expected { ... }"});
       broken_.push_back(name);
       return;
     }
-    for (const auto& [key, item] : value.items()) take(fmt::format("{}.{}", name, key), item);
+    for (const auto& [key, item] : value.items())
+      if (const std::string path = fmt::format("{}.{}", name, key); !is_passed_over(path))
+        take(path, item, temper::json_pointer(pointer, key));
   }
 
-  void take(const std::string& path, const Json& value) {
-    const std::string pointer = pointer_in(path);
+  void take(const std::string& path, const Json& value, const std::string& pointer) {
     const Key* key = find_key(path, task_);
     if (!key) return unknown(path, key_at(pointer));
     if (std::find(overridden_.begin(), overridden_.end(), path) != overridden_.end()) return;
     accept(*key, value, at(pointer), folder_);
-  }
-
-  static std::string pointer_in(const std::string& path) {
-    const std::size_t dot = path.find('.');
-    if (dot == std::string::npos || !is_section(path.substr(0, dot))) return temper::json_pointer("", path);
-    return temper::json_pointer(temper::json_pointer("", path.substr(0, dot)), path.substr(dot + 1));
   }
 
   void accept(const Key& key, const Json& value, Origin origin, const fs::path& base) {
@@ -259,7 +309,8 @@ class RecipeReader {
     }
   }
   Origin missing_at(const std::string& section) const {
-    return section.empty() || !located_.value.contains(section) ? at("") : at("/" + section);
+    const std::string& own = text_.objects.back();
+    return section.empty() || !value_of(own).contains(section) ? at(own) : at(own + "/" + section);
   }
 
   void settle_rates() {
@@ -269,31 +320,31 @@ class RecipeReader {
     if (recipe_.is("device", "auto")) recipe_.settle("device", "cpu");
   }
 
-  [[noreturn]] void report() {
-    std::stable_sort(mistakes_.begin(), mistakes_.end(), [](const Mistake& a, const Mistake& b) {
-      const auto order = [](const Mistake& m) {
-        return std::tuple(m.origin.source == Origin::Source::command_line, m.origin.place.line, m.origin.place.column);
-      };
-      return order(a) < order(b);
-    });
-    std::vector<std::string> lines;
-    for (const Mistake& mistake : mistakes_) lines.push_back(recipe_.shown(mistake));
-    throw RecipeError(std::move(lines));
-  }
-
+  const RecipeText& text_;
   const Recipe::Overrides& overrides_;
   Words words_;
   Recipe recipe_;
   fs::path folder_;
-  temper::LocatedJson located_;
+  const temper::LocatedJson& located_;
   std::string task_;
   std::vector<std::string> overridden_, broken_;
   std::map<std::string, Json> given_;
-  std::vector<Mistake> mistakes_;
+  std::vector<Mistake>& mistakes_;
 };
 
+Recipe Recipe::read(const RecipeText& text, const Overrides& overrides, Words words, std::vector<Mistake>& mistakes) {
+  return RecipeReader(text, overrides, words, mistakes).read();
+}
+
 Recipe Recipe::read(const fs::path& file, const Overrides& overrides, Words words) {
-  return RecipeReader(file, overrides, words).read();
+  const temper::LocatedJson located = read_recipe_text(file);
+  if (has_stages(located.value))
+    throw RecipeError({fmt::format("{}: is a recipe of stages; expected a recipe alone, or the folder of a stage",
+                                   temper::printable(file.string(), 1000))});
+  std::vector<Mistake> mistakes;
+  Recipe recipe = read({.file = file, .located = located}, overrides, words, mistakes);
+  if (!mistakes.empty()) refuse_recipe(file, std::move(mistakes));
+  return recipe;
 }
 
 const Json& Recipe::at(std::string_view path) const {
@@ -315,7 +366,7 @@ void Recipe::settle(KeyPath key, Json value) {
 
 Origin Recipe::origin(std::string_view path) const {
   const auto found = origins_.find(path);
-  return found == origins_.end() ? Origin{} : found->second;
+  return found == origins_.end() ? Origin{Origin::Source::fallback, {}, true, stage_} : found->second;
 }
 
 std::vector<std::string> Recipe::texts(KeyPath key) const {
@@ -325,15 +376,8 @@ std::vector<std::string> Recipe::texts(KeyPath key) const {
   return value.get<std::vector<std::string>>();
 }
 
-std::string Recipe::shown(const Mistake& mistake) const {
-  if (mistake.origin.source == Origin::Source::command_line)
-    return fmt::format("--set: {}: {}", mistake.key, mistake.sentence);
-  return fmt::format("{}:{}:{}: {}: {}", temper::printable(file_.string(), 1000), mistake.origin.place.line,
-                     mistake.origin.place.column, mistake.key, mistake.sentence);
-}
-
 void Recipe::refuse(KeyPath key, const std::string& sentence) const {
-  throw RecipeError({shown({origin(key.path), std::string(key.path), sentence})});
+  throw RecipeError({shown(file_, {origin(key.path), std::string(key.path), sentence})});
 }
 
 }  // namespace temper_cli

@@ -33,6 +33,7 @@ struct Origin {
   enum class Source { file, command_line, fallback } source = Source::fallback;
   temper::Place place{};
   bool sound = true;  // false: the value was refused, and the default stands in for it
+  int stage = 0;      // of a recipe of stages: the one that says it, counted from 1; 0: what holds for all
 };
 
 struct Mistake {
@@ -45,12 +46,32 @@ struct Mistake {
 // contract's.
 enum class Words { built, all };
 
+// Where a recipe stands in a file: the objects of its text that hold its keys, the last one winning. A recipe alone has
+// one, the text itself; one stage of several has what is shared and its own.
+struct RecipeText {
+  const std::filesystem::path& file;
+  const temper::LocatedJson& located;
+  std::vector<std::string> objects = {""};  // JSON pointers
+  std::vector<std::string> passed_over{};   // keys that are somebody else's to read: 'stages', 'adapter.from'
+  int stage = 0;                            // counted from 1; 0: a recipe alone
+  std::map<std::string, Json> settled{};    // what is known beforehand
+};
+
+// The text of a recipe, whatever it holds.
+temper::LocatedJson read_recipe_text(const std::filesystem::path& file);
+bool has_stages(const Json& recipe);
+
+// Says all of them, in the order of the text, each once.
+[[noreturn]] void refuse_recipe(const std::filesystem::path& file, std::vector<Mistake> mistakes);
+
 class Recipe {
  public:
   using Overrides = std::vector<std::string>;  // 'training.learning_rate=2e-4'
 
   // Throws RecipeError. 'file' is shown as it was given; '--set' paths are relative to the working directory.
   static Recipe read(const std::filesystem::path& file, const Overrides& overrides, Words words = Words::built);
+  // Appends to 'mistakes' instead; where there are any, what is returned is not to be used for more than looking.
+  static Recipe read(const RecipeText& text, const Overrides& overrides, Words words, std::vector<Mistake>& mistakes);
 
   const Json& value(KeyPath key) const { return at(key.path); }
   bool has(KeyPath key) const { return !at(key.path).is_null(); }
@@ -69,6 +90,12 @@ class Recipe {
   // Takes the place of a default that depends on more than the table, such as a learning rate.
   void settle(KeyPath key, Json value);
 
+  // The model is yet to be made, by a stage before this one: 'model' names one of the same shapes and tokens, whose
+  // weights will then be float32 numbers.
+  bool model_is_to_come() const { return model_is_to_come_; }
+  void expect_model() { model_is_to_come_ = true; }
+  void arrive_model() { model_is_to_come_ = false; }
+
   // The recipe as it is run, every default in it.
   const Json& resolved() const { return resolved_; }
   const std::filesystem::path& file() const { return file_; }
@@ -82,8 +109,9 @@ class Recipe {
   const Json& at(std::string_view path) const;
   Json& slot(std::string_view path);
   Origin origin(std::string_view path) const;
-  std::string shown(const Mistake& mistake) const;
 
+  bool model_is_to_come_ = false;
+  int stage_ = 0;
   std::filesystem::path file_;
   Json resolved_;
   std::map<std::string, Origin, std::less<>> origins_;

@@ -64,6 +64,11 @@ class Checks {
         !recipe_.is("objective.loss", "sigmoid") && !recipe_.is("objective.loss", "simpo"))
       complain("objective.label_smoothing", fmt::format("has no meaning with loss {}; expected 0, or sigmoid or simpo",
                                                         recipe_.text("objective.loss")));
+    if (recipe_.is("task", "dpo") && recipe_.boolean("objective.cache_reference") &&
+        (recipe_.is("objective.loss", "simpo") || recipe_.is("objective.loss", "orpo")))
+      complain("objective.cache_reference",
+               fmt::format("has no meaning with loss {}, which has no reference; expected false",
+                           recipe_.text("objective.loss")));
     if (recipe_.is("task", "distillation") && !recipe_.has("teacher"))
       complain("teacher", "is missing; expected the path of the teacher's folder");
   }
@@ -122,6 +127,8 @@ class Checks {
                "objective.reward_rule or objective.rollouts");
     if (!recipe_.is("objective.advantage", "gae") && recipe_.integer("objective.group_size") < 2)
       complain("objective.group_size", "is 1, but answers are compared with each other; expected 2 or more");
+    if (recipe_.has("objective.kl_target") && recipe_.number("objective.kl") == 0)
+      complain("objective.kl_target", "adapts objective.kl, which is 0 and stays so; expected objective.kl above 0");
     if (recipe_.number("adapter.dropout") > 0)
       complain("adapter.dropout",
                "would make the policy differ from itself, with whose probabilities it is compared; "

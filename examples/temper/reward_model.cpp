@@ -6,6 +6,8 @@
 #include "temper/adapter/frozen.hpp"
 #include "temper/backend/cpu.hpp"
 #include "temper/model/folder.hpp"
+#include "temper/model/heads.hpp"
+#include "temper/model/score_labels.hpp"
 
 namespace temper_cli {
 namespace {
@@ -18,7 +20,8 @@ class FrozenRewardModel final : public RunRewardModel {
  public:
   FrozenRewardModel(const std::filesystem::path& folder, temper::Index vocabulary, temper::Execution execution)
       : source_(opened(folder)),
-        model_(temper::open_config(folder), temper::Frozen{}, source_, {.execution = execution, .scores = 1}) {
+        model_(temper::open_config(folder), temper::Frozen{}, source_, {.execution = execution, .scores = 1}),
+        pooling_(temper::stated_pooling(model_.config().json, temper::shown_path(folder / "config.json"))) {
     temper::require(model_.config().vocabulary >= vocabulary, Fault::data, "reward_model.vocabulary",
                     "{}: reads {} tokens and the policy writes {}; expected a reward model of the model's own family",
                     temper::shown_path(folder), model_.config().vocabulary, vocabulary);
@@ -36,7 +39,7 @@ class FrozenRewardModel final : public RunRewardModel {
     model_.forward(ctx, batch, hidden, model_.saved());
     const auto states = temper::scratch<float>(ctx, batch.documents, width),
                values = temper::scratch<float>(ctx, batch.documents, 1);
-    gather_rows(ctx, states, temper::In<B>(hidden), batch.last_rows);
+    pool_states(ctx, states, temper::In<B>(hidden), batch, pooling_);
     matmul(ctx, temper::into(values), temper::In<B>(states), model_.head().weight);
     ctx.run("download", {.bytes = 2.0 * static_cast<double>(values.bytes())},
             [&] { scores.insert(scores.end(), values.data, values.data + values.size()); });
@@ -54,12 +57,17 @@ class FrozenRewardModel final : public RunRewardModel {
 
   std::shared_ptr<temper::FolderWeights> source_;
   Model model_;
+  temper::Pooling pooling_;
 };
 
 }  // namespace
 
 std::unique_ptr<RunRewardModel> open_reward_model(const std::filesystem::path& folder, temper::Index vocabulary,
                                                   temper::Execution execution) {
+  temper::require(!std::filesystem::exists(folder / "adapter_config.json"), Fault::data, "reward_model.adapter",
+                  "{}: is an adapter; expected a whole reward model; merge it first: temper merge --model BASE "
+                  "--adapter {} --output FOLDER",
+                  temper::shown_path(folder), temper::shown_path(folder));
   require_model_folder(folder);
   return std::make_unique<FrozenRewardModel>(folder, vocabulary, execution);
 }

@@ -166,6 +166,7 @@ void RunData::survey(const Recipe& recipe) {
       }
     }
     steps_ += count;
+    if (e == 0) first_epoch_tokens_ = tokens_;
   }
 }
 

@@ -33,7 +33,9 @@ class RunData {
   const temper::Dataset& train() const { return rows_.train; }
   const temper::Dataset& validation() const { return rows_.validation; }
 
-  Index steps() const { return steps_; }           // of the whole run
+  Index steps() const { return steps_; }  // of the whole run
+  Index first_epoch_steps() const { return first_steps_.size() > 1 ? first_steps_[1] : steps_; }
+  Index first_epoch_tokens() const { return first_epoch_tokens_; }
   Index tokens() const { return tokens_; }         // that the run will see
   Index shared_tokens() const { return shared_; }  // of these: prompts of pairs, which their second side can share
   const std::vector<temper::BatchShape>& training_shapes() const { return training_shapes_; }
@@ -62,7 +64,7 @@ class RunData {
   std::vector<temper::Finding> findings_;
   temper::DatasetPair rows_;
   temper::BatchSettings batches_;
-  Index steps_ = 0, tokens_ = 0, shared_ = 0, rows_seen_ = 0;
+  Index steps_ = 0, tokens_ = 0, shared_ = 0, rows_seen_ = 0, first_epoch_tokens_ = 0;
   std::vector<RecordedRollout> recorded_;
   Index answers_ = 1;
   std::vector<Index> first_steps_;  // of each epoch

@@ -135,6 +135,12 @@ Json hash_inputs(const Recipe& recipe) {
   return hashes;
 }
 
+Json hash_folder(const std::string& title, const fs::path& folder) {
+  Json hashes = Json::object();
+  hash_folder(hashes, title, folder);
+  return hashes;
+}
+
 void compare_inputs(const Json& before, const Json& now) {
   const auto differs = [](const std::string& name, std::string_view how) {
     temper::fail(Fault::data, "run.input_changed",

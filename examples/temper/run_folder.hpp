@@ -30,6 +30,7 @@ class RunFolder {
   std::filesystem::path file(std::string_view name) const { return path_ / name; }
 
   Json& manifest() { return manifest_; }
+  const Json& manifest() const { return manifest_; }
   void write_manifest() const;
 
  private:
@@ -48,6 +49,9 @@ bool is_locked(const std::filesystem::path& folder);
 // SHA-256 of every file that the run reads: the model's, the adapter's it goes on from, the data's. Keys are 'model/
 // config.json', 'train.jsonl'; the same run moved elsewhere has the same keys.
 Json hash_inputs(const Recipe& recipe);
+
+// Of a folder alone, its name in front: '1-sft/adapter/adapter_model.safetensors'.
+Json hash_folder(const std::string& title, const std::filesystem::path& folder);
 
 // Throws (76) and names the first file that is not what it was.
 void compare_inputs(const Json& before, const Json& now);

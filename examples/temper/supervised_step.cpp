@@ -26,7 +26,8 @@ class SupervisedStep final : public TaskStep {
     };
     try {
       engine.begin_step(number, static_cast<double>(counted), rate);
-      for (const temper::MicroBatch& batch : batches) loss += engine.forward_backward(batch.host());
+      for (const temper::MicroBatch& batch : batches)
+        loss += engine.forward_backward(host_of(prepared_.cache.get(), batch, Split::train));
       const bool clips = prepared_.recipe.has("training.max_grad_norm");
       outcome.grad_norm = engine.clip_gradients(clips ? prepared_.recipe.number("training.max_grad_norm") : 0);
       engine.update(rate);

@@ -61,7 +61,7 @@ std::string coloured(const Screen& screen, std::string_view code, std::string_vi
   return fmt::format("\033[{}m{}\033[0m", code, text);
 }
 
-Reporter::Reporter() : screen_(Screen::of(STDERR_FILENO)) {}
+Reporter::Reporter(Speech speech) : speech_(speech), screen_(Screen::of(STDERR_FILENO)) {}
 Reporter::~Reporter() { clear_bar(); }
 
 void Reporter::log_to(const std::filesystem::path& file) {
@@ -77,6 +77,7 @@ void Reporter::warn(std::string_view line) { show("warning: " + std::string(line
 void Reporter::log_only(std::string_view line) { log(line); }
 
 void Reporter::show(std::string_view line, std::string_view colour) {
+  if (speech_ == Speech::silent) return;
   clear_bar();
   write_all(STDERR_FILENO, coloured(screen_, colour, line) + "\n");
   log(line);

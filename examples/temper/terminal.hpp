@@ -34,9 +34,11 @@ struct StepReport {
   double seconds_left = 0;
 };
 
+enum class Speech { aloud, silent };
+
 class Reporter {
  public:
-  Reporter();
+  explicit Reporter(Speech speech = Speech::aloud);
   ~Reporter();
   Reporter(const Reporter&) = delete;
   Reporter& operator=(const Reporter&) = delete;
@@ -54,6 +56,7 @@ class Reporter {
   void log(std::string_view line);
   void clear_bar();
 
+  Speech speech_;
   Screen screen_;
   temper::Descriptor log_;
   std::string said_;  // before there was a log

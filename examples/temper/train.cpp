@@ -1,142 +1,66 @@
 // SPDX-License-Identifier: MIT
 // 'temper train' and 'temper resume'.
 #include "commands.hpp"
-#include "format.hpp"
-#include "machine.hpp"
-#include "temper/core/version.hpp"
-#include "temper/io/hash.hpp"
-#include "training.hpp"
+#include "run.hpp"
+#include "staged_run.hpp"
 
 namespace temper_cli {
 namespace {
 
 namespace fs = std::filesystem;
-using temper::Fault;
 
-constexpr std::size_t largest_recipe = std::size_t{4} << 20;
-
-Json first_manifest(const Prepared& prepared, const Json& inputs, const std::string& recipe_hash) {
-  const Recipe& recipe = prepared.recipe;
-  return {
-      {"state", "running"},
-      {"version", temper::version},
-      {"started", now_text()},
-      {"task", recipe.value("task")},
-      {"method", recipe.value("adapter.method")},
-      {"model", recipe.value("model")},
-      {"seed", recipe.value("training.seed")},
-      {"device", recipe.value("device")},
-      {"date", to_json(prepared.date)},
-      {"recipe_sha256", recipe_hash},
-      {"inputs", inputs},
-      {"rows",
-       {{"training", prepared.data->train().size()},
-        {"validation", prepared.data->validation().size()},
-        {"truncated", prepared.data->train().truncated},
-        {"dropped", prepared.data->train().dropped.size()}}},
-      {"parameters", {{"trained", prepared.engine->trained_parameters()}, {"all", prepared.engine->all_parameters()}}},
-      {"steps", prepared.data->steps()},
-      {"step", 0},
-      {"plan", to_json(prepared.plan)}};
-}
-
-void require_memory(const temper::Plan& plan) {
-  const std::size_t available = available_memory();
-  temper::require(
-      plan.peak_bytes() <= available, Fault::out_of_memory, "run.memory",
-      "the run needs {} but {} are free; expected it to fit; lower batch_size or max_length, or see 'temper "
-      "plan' for who needs what",
-      bytes_text(plan.peak_bytes()), bytes_text(available));
-}
-
-void introduce(const Prepared& prepared, Reporter& reporter) {
-  const Engine& engine = *prepared.engine;
-  const double share = 100.0 * static_cast<double>(engine.trained_parameters()) /
-                       static_cast<double>(std::max<Index>(1, engine.all_parameters()));
-  reporter.say(fmt::format("{}: {} parameters, {} trained ({:.2f} %), {} steps, {} planned",
-                           prepared.recipe.text("adapter.method"), count_text(engine.all_parameters()),
-                           count_text(engine.trained_parameters()), share, prepared.data->steps(),
-                           bytes_text(prepared.plan.peak_bytes())));
-}
-
-int finish(ExitCode code, const RunFolder& run, const fs::path& shown, bool json, std::string_view output) {
-  const std::string state = code == done ? "completed" : "stopped";
+int finish(const Ended& ended, const RunFolder& run, const fs::path& shown, bool json) {
+  const std::string state = ended.code == done ? "completed" : "stopped";
   if (json)
     print_line(temper::to_text({{"run", shown.string()}, {"state", state}}));
-  else if (code == done)
-    print_line((run.path() / output).string());
-  return code;
+  else if (ended.code == done)
+    print_line((run.path() / ended.output).string());
+  return ended.code;
 }
 
-// Goes on where the newest checkpoint stands, or from the start.
-int go_on(RunFolder& run, const fs::path& shown, bool json, const std::string& recipe_hash) {
-  Reporter reporter;
-  reporter.log_to(run.file("log.txt"));
-  const temper::templates::Date date = date_of(run.manifest().value("date", Json()));
-  Recipe recipe = Recipe::read(run.file("recipe.json"), {});
-  const std::optional<Checkpoint> from = Checkpoints(run.path(), recipe.text("checkpoint.keep")).newest();
-  const Json inputs = hash_inputs(recipe);
-  compare_inputs(from ? from->inputs : run.manifest().value("inputs", Json::object()), inputs);
-  if (from) {
-    temper::require(from->recipe_hash == recipe_hash, Fault::data, "run.recipe_changed",
-                    "{}: has changed since the run began; expected what the run was started with; put it back",
-                    temper::shown_path(run.file("recipe.json")));
-    temper::require(hash_of_start(run.file("metrics.jsonl"), from->metrics_bytes) == from->metrics_hash, Fault::data,
-                    "run.metrics_changed", "{}: has changed since step {} was saved; expected what the run wrote",
-                    temper::shown_path(run.file("metrics.jsonl")), from->progress.step);
-  }
-  Prepared prepared = prepare(std::move(recipe), date, reporter);
-  require_memory(prepared.plan);
-  introduce(prepared, reporter);
-  reporter.say(from ? fmt::format("going on after step {}", from->progress.step)
-                    : "starting anew: there is no checkpoint");
-  run.manifest()["state"] = "running";
-  for (const char* key : {"error", "finished", "measured"}) run.manifest().erase(key);
-  run.write_manifest();
-  TrainingLoop loop(prepared, run, reporter, json ? Echo::standard_output : Echo::none, recipe_hash, inputs);
-  return finish(loop.run(from), run, shown, json, prepared.engine->output_name());
-}
+Echo echo_of(bool json) { return json ? Echo::standard_output : Echo::none; }
 
 }  // namespace
 
 int train(const TrainOptions& options) {
+  const Force force = options.force ? Force::yes : Force::no;
+  if (StagedRecipe::is_one(options.recipe)) {
+    StagedRecipe recipe = StagedRecipe::read(options.recipe, options.set);
+    const fs::path output = recipe.output;
+    check_output(output, force);
+    for (const Stage& stage : recipe.stages)
+      if (options.force) check_replacement(stage.recipe, output);
+    StagedRun run = StagedRun::create(std::move(recipe), force, echo_of(options.json));
+    return finish(run.run(), run.folder(), output, options.json);
+  }
   Recipe recipe = Recipe::read(options.recipe, options.set);
   const fs::path output = recipe.path("output");
-  const Force force = options.force ? Force::yes : Force::no;
   check_output(output, force);
   if (options.force) check_replacement(recipe, output);
 
   Reporter reporter;
   Prepared prepared = prepare(std::move(recipe), today(), reporter);
-  require_memory(prepared.plan);
+  require_memory(prepared.largest_plan());
   const Json inputs = hash_inputs(prepared.recipe);
-  introduce(prepared, reporter);
-
   // All checks have passed: from here on the disk is written.
   RunFolder run = RunFolder::create(output, force);
-  const std::string text = prepared.recipe.resolved().dump(2) + "\n";
-  const std::string recipe_hash = temper::sha256_of(text);
-  temper::write_file_atomically(run.file("recipe.json"), text);
-  run.manifest() = first_manifest(prepared, inputs, recipe_hash);
-  run.write_manifest();
-  reporter.log_to(run.file("log.txt"));
-  TrainingLoop loop(prepared, run, reporter, options.json ? Echo::standard_output : Echo::none, recipe_hash, inputs);
-  return finish(loop.run(std::nullopt), run, output, options.json, prepared.engine->output_name());
+  return finish(begin_run(prepared, run, prepared.recipe.resolved(), inputs, reporter, echo_of(options.json)), run,
+                output, options.json);
 }
 
 int resume(const ResumeOptions& options) {
-  const fs::path folder = fs::absolute(options.run).lexically_normal();
-  RunFolder run = RunFolder::open(folder);
+  RunFolder run = RunFolder::open(fs::absolute(options.run).lexically_normal());
   if (run.manifest()["state"] == "completed") {
     if (options.json) print_line(temper::to_text({{"run", options.run}, {"state", "completed"}}));
     fmt::print(stderr, "{}: this run is complete; nothing is left to do\n", temper::shown_path(options.run));
     return done;
   }
-  const std::string hash = temper::sha256_of(temper::read_file(run.file("recipe.json"), largest_recipe));
-  temper::require(run.manifest().value("recipe_sha256", "") == hash, Fault::data, "run.recipe_changed",
-                  "{}: has changed since the run began; expected what the run was started with; put it back",
-                  temper::shown_path(run.file("recipe.json")));
-  return go_on(run, options.run, options.json, hash);
+  if (is_staged(run.manifest())) {
+    StagedRun staged = StagedRun::open(std::move(run), echo_of(options.json));
+    return finish(staged.run(), staged.folder(), options.run, options.json);
+  }
+  Reporter reporter;
+  return finish(go_on(run, reporter, echo_of(options.json)), run, options.run, options.json);
 }
 
 }  // namespace temper_cli

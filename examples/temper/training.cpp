@@ -31,7 +31,14 @@ ExitCode TrainingLoop::run(const std::optional<Checkpoint>& from) {
     began_ = Clock::now();
     if (from) progress_ = from->progress;
     metrics_.emplace(run_.file("metrics.jsonl"), from ? from->metrics_bytes : 0, echo_);
+    RowCache* const cache = prepared_.cache.get();
+    if (cache && !cache->before_start(run_.file(cache->file_name()), inputs_, reporter_)) {
+      end("stopped");
+      return SignalWatch::caught() == SIGINT ? interrupted : terminated;
+    }
     prepared_.engine->start(prepared_.plan);
+    if (cache)
+      cache->after_start(*prepared_.engine, *prepared_.data, run_.file(cache->file_name()), inputs_, reporter_);
     if (from) prepared_.engine->load_state(from->folder);
     seconds_before_ = progress_.seconds;
     tokens_before_ = progress_.tokens;
@@ -122,7 +129,7 @@ void TrainingLoop::after_step() {
 // Whether this evaluation is the best so far.
 bool TrainingLoop::evaluate() {
   const Recipe& recipe = prepared_.recipe;
-  const Evaluation evaluation = evaluate_rows(*prepared_.engine, *prepared_.data);
+  const Evaluation evaluation = evaluate_rows(*prepared_.engine, *prepared_.data, prepared_.cache.get());
   Json line{{"step", progress_.step}};
   line.update(to_json(evaluation));
   metrics_->write(line);
@@ -176,7 +183,9 @@ void TrainingLoop::end(std::string_view state) {
   if (progress_.step > 0) manifest["loss"] = temper::number_to_json(last_loss_);
   manifest["tokens"] = progress_.tokens;
   manifest["supervised_tokens"] = progress_.supervised;
-  if (progress_.step > 0) manifest["measured"] = {{"peak_bytes", prepared_.engine->measured_bytes()}};
+  if (progress_.step > 0) manifest["measured"] = {{"peak_bytes", measured_bytes()}};
+  // A process that found the cache made did not need what making it takes.
+  if (prepared_.cache && prepared_.cache->measured_bytes() == 0) manifest["plan"] = to_json(prepared_.plan);
   run_.write_manifest();
 }
 
@@ -190,6 +199,11 @@ void TrainingLoop::show_progress() {
                       .loss = last_loss_,
                       .tokens_per_second = per_second,
                       .seconds_left = per_second > 0 ? left / per_second : 0});
+}
+
+std::size_t TrainingLoop::measured_bytes() const {
+  const std::size_t before = prepared_.cache ? prepared_.cache->measured_bytes() : 0;
+  return std::max(before, prepared_.engine->measured_bytes());
 }
 
 double TrainingLoop::seconds() const {

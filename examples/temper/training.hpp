@@ -9,6 +9,7 @@
 
 #include "checkpoints.hpp"
 #include "exit_code.hpp"
+#include "row_cache.hpp"
 #include "run_data.hpp"
 #include "run_folder.hpp"
 #include "task_step.hpp"
@@ -23,6 +24,13 @@ struct Prepared {
   Labels labels;
   std::unique_ptr<Engine> engine;
   temper::Plan plan;
+  std::unique_ptr<RowCache> cache;  // or none
+
+  // What needs most: training, or making the cache before it.
+  const temper::Plan& largest_plan() const {
+    const temper::Plan* before = cache ? cache->plan() : nullptr;
+    return before && before->peak_bytes() > plan.peak_bytes() ? *before : plan;
+  }
 };
 Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& reporter);
 
@@ -38,7 +46,7 @@ struct Evaluation {
 
   double loss() const { return sums.plain / sums.count; }
 };
-Evaluation evaluate_rows(Engine& engine, const RunData& data);
+Evaluation evaluate_rows(Engine& engine, const RunData& data, RowCache* cache = nullptr);
 Json to_json(const Evaluation& evaluation);
 
 // 'holders' and 'peak_bytes' of a plan.
@@ -66,6 +74,7 @@ class TrainingLoop {
   void end(std::string_view state);
   void show_progress();
   double seconds() const;
+  std::size_t measured_bytes() const;
   bool is_due(KeyPath every) const;
 
   Prepared& prepared_;

@@ -95,9 +95,9 @@ using Master = Decoder<B, Frozen>;
 template <class B>
 using EveryObjective = AnyObjective<CausalLm, Dpo, Reward, Classification, Taught<const Teacher<Master<B>>>>;
 
-enum class Family { language, preference, reward, classification, distillation };
-inline constexpr std::array<std::string_view, 5> family_names = {"causal LM", "preference", "reward model",
-                                                                 "classification", "distillation"};
+enum class Family { language, preference, reward, classification, distillation, policy };
+inline constexpr std::array<std::string_view, 6> family_names = {"causal LM",      "preference",   "reward model",
+                                                                 "classification", "distillation", "PPO"};
 
 template <class B>
 struct ObjectiveCase {

@@ -5,11 +5,11 @@
 #include "matrix/cells.hpp"
 #include "matrix/proven.hpp"
 #include "temper/adapter/merge.hpp"
-#include "temper/train/step.hpp"
+#include "temper/train/ppo_step.hpp"
 
 namespace temper_test {
 
-inline constexpr std::array<std::size_t, 5> objectives_of = {1, 5, 1, 3, 1};  // in each family
+inline constexpr std::array<std::size_t, 6> objectives_of = {1, 5, 1, 3, 1, 3};  // in each family
 
 struct AdapterRow {
   std::string_view name;
@@ -66,6 +66,12 @@ inline std::vector<Refusal> refusals() {
          auto student = open_decoder<B>(model, Full{});
          steps(student, EveryObjective<B>{Reward{}});
        })},
+      {"PPO as the objective of a step that reads given texts", expected_sentence("objective_of_a_policy.cpp")},
+      {"PPO of a model with a score head", sentence_of([&] {
+         auto student = open_decoder<B>(model, Lora<>{.rank = 2}, {.scores = 1});
+         Policy policy(student, ValueHead::none);
+         plan_ppo_step(policy, Sgd{}, shape_of(batch));
+       })},
       {"A teacher with fewer tokens than its student", sentence_of([&] {
          auto master = open_decoder<B>(model, Frozen{});
          Teacher(master, master.config().vocabulary + 1);
@@ -78,11 +84,13 @@ inline std::vector<Refusal> refusals() {
 }
 
 inline std::string support_page(const std::vector<AdapterRow>& rows) {
-  int cells = 0, gradients = 0, folders = 0, resumed = 0;
+  int cells = 0, policies = 0, gradients = 0, folders = 0, resumed = 0;
   for (const AdapterRow& row : rows) {
     gradients += row.proven.gradients, folders += row.proven.folders, resumed += row.proven.resumed;
-    for (const auto& by_family : row.proven.cells)
+    for (const auto& by_family : row.proven.cells) {
       for (const int count : by_family) cells += count;
+      policies += by_family[static_cast<std::size_t>(Family::policy)];
+    }
   }
   std::string text = fmt::format(
       "# What goes with what\n\n"
@@ -109,8 +117,8 @@ inline std::string support_page(const std::vector<AdapterRow>& rows) {
   text +=
       "\n- Objectives: causal LM; preference by `sigmoid`, `hinge`, `ipo`, `simpo`, `orpo`; reward; single label, "
       "multi "
-      "label, regression; distillation from a teacher of another family. PPO draws its texts itself and has a loop of "
-      "its own: it is not in this table.\n- Optimizers:";
+      "label, regression; distillation from a teacher of another family; PPO with the advantages `gae`, `group`, "
+      "`leave_one_out`.\n- Optimizers:";
   for (const OptimizerCase& optimizer : optimizer_cases())
     text += fmt::format("{} `{}`", optimizer.name == "adamw" ? "" : ",", optimizer.name);
   text +=
@@ -120,9 +128,15 @@ inline std::string support_page(const std::vector<AdapterRow>& rows) {
       "## What holds in a cell\n\n"
       "On a recorded Llama of two layers:\n\n"
       "| claim | held how often |\n|---|---|\n";
-  text += fmt::format("| three steps on one batch: the loss is finite and falls | in each of {} cells |\n", cells);
+  text += fmt::format("| three steps on one batch: the loss is finite and falls | in each of {} cells |\n",
+                      cells - policies);
   text += fmt::format(
-      "| the gradient in double, along two random directions through everything that is trained, is the central "
+      "| PPO: on answers that the policy drew the ratio is exactly 1, and an update lowers their loss | in each of {} "
+      "cells |\n",
+      policies);
+  text += fmt::format(
+      "| but for PPO, the gradient in double, along two random directions through everything that is trained, is the "
+      "central "
       "difference to 1e-6 | for each adapter, storage and objective: {} |\n",
       gradients);
   text += fmt::format(
@@ -131,7 +145,7 @@ inline std::string support_page(const std::vector<AdapterRow>& rows) {
       folders);
   text += fmt::format(
       "| saved after the second step and loaded into a fresh session, the third step has the same bits | for each "
-      "adapter, objective and optimizer, the storages in turn: {} |\n",
+      "adapter, objective but PPO and optimizer, the storages in turn: {} |\n",
       resumed);
   text +=
       "\nGradients of DoRA take the norms of its rows as constants, as the paper does. `adamw_8bit` codes moments of "

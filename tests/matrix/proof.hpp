@@ -6,6 +6,7 @@
 
 #include "io/scratch.hpp"
 #include "matrix/cells.hpp"
+#include "matrix/policy_proof.hpp"
 #include "matrix/proven.hpp"
 #include "temper/train/checkpoint.hpp"
 
@@ -95,6 +96,7 @@ class Prover {
       if (std::is_same_v<A, Full> && storage_cases()[s].quantized()) continue;
       const std::vector<bool> right = prove_gradients(storage_cases()[s]);
       prove_steps(s, right);
+      proven_.cells[s][static_cast<std::size_t>(Family::policy)] = policy_cells<A>(storage_cases()[s]);
     }
     return proven_;
   }

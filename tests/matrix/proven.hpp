@@ -6,7 +6,7 @@
 namespace temper_test {
 
 struct Proven {
-  std::array<std::array<int, 5>, 7> cells{};  // that hold, by storage and family
+  std::array<std::array<int, 6>, 7> cells{};  // that hold, by storage and family
   int gradients = 0, folders = 0, resumed = 0;
 };
 

@@ -138,6 +138,43 @@ TEST_CASE("rollout: an answer depends neither on what is answered beside it, nor
   }
 }
 
+TEST_CASE("rollout: answers to one prompt share its reading, and have the bits of reading it for each") {
+  const auto check = [](auto model, const std::string& family) {
+    CAPTURE(family);
+    const Prompts prompts(family);
+    const std::vector<TokenId> single = {prompts.rows[1][0]};
+    const std::array<const std::vector<TokenId>*, 9> order = {&prompts.rows[3], &prompts.rows[3], &prompts.rows[2],
+                                                              &prompts.rows[3], &single,          &prompts.rows[2],
+                                                              &single,          &prompts.rows[3], &prompts.rows[2]};
+    std::vector<RolloutPrompt> list;
+    Index once = 0;
+    Answers apart;
+    for (std::uint32_t i = 0; i < order.size(); ++i) {
+      list.push_back({*order[i], i});
+      Threads stream(1);
+      Rollouts alone(model, stream, small);
+      apart.push_back(alone(std::span(list).last(1), settings)[0]);
+      CHECK(alone.tokens_read() == prefix_of(model) + std::ssize(*order[i]) + settings.max_new_tokens - 1);
+    }
+    for (const auto* prompt : {&prompts.rows[3], &prompts.rows[2], &single})
+      once += prefix_of(model) + std::ssize(*prompt) - 1;
+    for (const Index sequences : {1, 2, 4, 9}) {
+      CAPTURE(sequences);
+      Threads stream(1);
+      Rollouts rollouts(model, stream, {.sequences = sequences, .places = 32, .tokens_at_once = 16});
+      CHECK(same(apart, rollouts(list, settings)));
+      // Each prompt once, but its last token for every answer; with few places some are read again.
+      if (sequences == 9) CHECK(rollouts.tokens_read() == once + 9 * settings.max_new_tokens);
+      if (sequences == 1) CHECK(rollouts.tokens_read() > once + 9 * settings.max_new_tokens);
+    }
+  };
+  check(lora("mistral"), "mistral");
+  const auto folder = golden_models / "llama3/adapter_prompt";
+  auto model = open_decoder<B>(golden_models / "llama3", read_peft_prompt(folder));
+  load_peft(model, folder);
+  check(std::move(model), "llama3");
+}
+
 TEST_CASE("rollout: the seed, the step and the number of the sequence decide what is drawn") {
   auto model = lora("llama3");
   const Prompts prompts("llama3");

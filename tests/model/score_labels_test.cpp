@@ -36,6 +36,23 @@ TEST_CASE("score labels: a configuration says them as transformers does, and rea
   CHECK(score_config(base, {})["problem_type"] == "regression");
 }
 
+TEST_CASE("score labels: scores of the mean over tokens are marked, and a head goes on with what it reads") {
+  const Config base = open_config(golden_models / "qwen2");
+  ScoreLabels mean = animals;
+  mean.pooling = Pooling::mean;
+  const Json marked = score_config(base, mean), plain = score_config(base, animals);
+  CHECK(marked["temper_pooling"] == "mean");
+  CHECK(!plain.contains("temper_pooling"));
+  CHECK(stated_pooling(marked, "config.json") == Pooling::mean);
+  CHECK(stated_pooling(plain, "config.json") == Pooling::last);
+  CHECK(refusal(marked, mean) == "");
+  CHECK(refusal(marked).find("head.pooling") == 0);
+  CHECK(refusal(plain, mean).find("head.pooling") == 0);
+  Json odd = marked;
+  odd["temper_pooling"] = "first";
+  CHECK(refusal(odd).find("temper_pooling is 'first'; expected last or mean") != std::string::npos);
+}
+
 TEST_CASE("score labels: a head with other labels is refused, one that was never named is only counted") {
   const auto ids = [](std::vector<std::string> names) {
     Json json = {{"id2label", Json::object()}};

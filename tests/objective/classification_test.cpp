@@ -78,9 +78,34 @@ TEST_CASE("classification: through the whole model, every gradient is the differ
     model.visit([&](auto& p) {
       for (Index i = 0; i < p.size(); ++i) p.value.data[i] = 0.2 * random.normal(element++);
     });
-    const GradientCheck check = check_model_gradient(model, objective_of(record), rows.host());
+    Classification objective = objective_of(record);
+    const GradientCheck check = check_model_gradient(model, objective, rows.host());
     CAPTURE(check.where);
     CHECK(check.largest_error < 1e-6);
+    if (name != "single_label") continue;
+    objective.pooling = Pooling::mean, objective.class_weights = {0.5, 2, 1};
+    const GradientCheck pooled = check_model_gradient(model, objective, rows.host());
+    CAPTURE(pooled.where);
+    CHECK(pooled.largest_error < 1e-6);
+  }
+}
+
+TEST_CASE("classification: the mean of a single token is that token; of several it is another state") {
+  auto model = open_decoder<B>(golden_models / "llama3", Lora<>{.rank = 2}, {.scores = 2});
+  model.visit([](auto& p) {
+    for (Index i = 0; i < p.size() && p.name == "score.weight"; ++i) p.value.data[i] = 0.01 * static_cast<double>(i);
+  });
+  const Classification last, mean{.pooling = Pooling::mean};
+  const AdamW rule;
+  for (const bool single : {true, false}) {
+    ScoredRows rows{{}, {1, 0, 0, 1}};
+    rows.rows.add(single ? std::vector<TokenId>{5} : std::vector<TokenId>{5, 6, 7}, {0, 0, 0});
+    rows.rows.add({9}, {0});
+    Trainee trainee(model, last, rule, shape_of(rows.host()));
+    const auto loss = [&](const Classification& objective) {
+      return evaluate(trainee.session, model, objective, rows.host()).sum;
+    };
+    CHECK((loss(last) == loss(mean)) == single);
   }
 }
 

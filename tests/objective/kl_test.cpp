@@ -48,6 +48,7 @@ TEST_CASE("kl: the adaptive coefficient goes where Ziegler's controller goes") {
     CHECK(coefficient == doctest::Approx(step[1].get<double>()).epsilon(1e-14));
   }
   CHECK(adaptive.next(0.1, 6, 64) == 0.1);
+  CHECK(AdaptiveKl{.target = 1, .horizon = 2}.next(1, 0, 1000) == 0.8);  // never through 0
   CHECK_THROWS_AS((void)(AdaptiveKl{.target = 0}.next(0.1, 1, 64)), Error);
 }
 

@@ -103,4 +103,57 @@ TEST_CASE("distillation: a teacher that is none, or has another tokenizer, is re
   refused(2, "teacher");
 }
 
+TEST_CASE(
+    "distillation: with all of its logits kept the run has the bits of one with its teacher, with some it is near") {
+  TaughtRun run;
+  run.recipe["checkpoint"] = {{"every_steps", 2}};
+  run.recipe["training"]["epochs"] = 2;
+  run.recipe["objective"] = {{"temperature", 2.0}, {"alpha", 0.5}};
+  const auto result = [&](const std::string& name) {
+    return without_time(read_text(run / name / "metrics.jsonl")) +
+           read_text(run / name / "adapter/adapter_model.safetensors");
+  };
+  const auto divergence = [&](const Finished& finished) {
+    return Json::parse(finished.lines()[0])["training/divergence"].get<double>();
+  };
+  const Finished taught = run.train("taught");
+  const Finished all = run.train("all", {"--set", "objective.cache_teacher=9999"});
+  INFO(all.err);
+  REQUIRE(all.code == 0);
+  CHECK(result("all") == result("taught"));
+  const Finished some = run.train("some", {"--set", "objective.cache_teacher=8"});
+  REQUIRE(some.code == 0);
+  CHECK(divergence(some) < divergence(taught));
+  CHECK(divergence(some) > 0.2 * divergence(taught));
+  for (const std::string name : {"all", "some"}) {
+    const Json manifest = Json::parse(read_text(run / name / "run.json"));
+    CHECK(manifest["plan"]["peak_bytes"] == manifest["measured"]["peak_bytes"]);
+    CHECK(manifest["plan"]["peak_bytes"] <
+          Json::parse(read_text(run / "taught/run.json"))["plan"]["peak_bytes"].get<std::size_t>());
+  }
+  const Finished evaluated = run_program({"eval", (run / "some").string(), "--json"});
+  CHECK(evaluated.code == 0);
+
+  // Stopped, and what was kept harmed.
+  for (const std::string harm : {"altered", "cut"}) {
+    fs::remove_all(run / "stopped");
+    Program first({"train", run.write_recipe().string(), "--json", "--set", "objective.cache_teacher=8", "--set",
+                   "output=" + (run / "stopped").string()});
+    first.read_lines(1);
+    first.signal(SIGTERM);
+    REQUIRE(first.finish().code == 143);
+    std::string bytes = read_text(run / "stopped/teacher.cache");
+    if (harm == "altered") bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    if (harm == "cut") bytes.pop_back();
+    write_text(run / "stopped/teacher.cache", bytes);
+    const Finished resumed = run_program({"resume", (run / "stopped").string()});
+    INFO(resumed.err);
+    CHECK(resumed.code == 0);
+    CHECK(resumed.err.find("the teacher reads the rows again") != std::string::npos);
+    CHECK(result("stopped") == result("some"));
+    const Json manifest = Json::parse(read_text(run / "stopped/run.json"));
+    CHECK(manifest["plan"]["peak_bytes"] == manifest["measured"]["peak_bytes"]);
+  }
+}
+
 }  // namespace distillation_test

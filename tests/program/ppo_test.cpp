@@ -46,6 +46,15 @@ TEST_CASE("ppo: a run by a rule has the metrics of the contract, and needs the m
   write_text(run / "train.jsonl",
              "{\"prompt\": \"one\"}\n{\"prompt\": \"two\"}\n{\"prompt\": [{\"role\": \"user\", "
              "\"content\": \"three\"}]}\n{\"prompt\": \"four\"}\n{\"prompt\": \"five\"}\n");
+  const auto planned = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"plan", run.write_recipe().string(), "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments).json();
+  };
+  // Four prompts a step: all answers are drawn at once while they are 16 at most, a token of each in a pass.
+  CHECK(planned({})["generation_passes"] == 6);
+  CHECK(planned({"--set", "objective.advantage=group", "--set", "objective.group_size=5"})["generation_passes"] == 12);
+  CHECK(planned({})["step_seconds"].get<double>() > 0);
   for (const std::string advantage : {"gae", "group", "leave_one_out"}) {
     CAPTURE(advantage);
     const Finished finished = run.train(advantage, {"--set", "objective.advantage=" + advantage, "--set",
@@ -78,6 +87,7 @@ TEST_CASE("ppo: a run by a rule has the metrics of the contract, and needs the m
 
 TEST_CASE("ppo: a run that is stopped goes on to the same numbers and the same bytes") {
   PolicyRun run;
+  run.recipe["objective"].update({{"kl_target", 0.001}, {"kl_horizon", 20}, {"kl_estimator", "k3"}});
   for (const std::string method : {"lora", "full"}) {
     const std::vector<std::string> more = {"--set", "training.epochs=3",        "--set", "checkpoint.every_steps=2",
                                            "--set", "adapter.method=" + method, "--set", "data.shuffle=true"};
@@ -106,7 +116,15 @@ TEST_CASE("ppo: a run that is stopped goes on to the same numbers and the same b
       }
       return lines;
     };
-    CHECK(metrics(method + "_part") == metrics(method + "_whole"));
+    const std::vector<Json> lines = metrics(method + "_whole");
+    CHECK(metrics(method + "_part") == lines);
+    double coefficient = 0.05;
+    for (const Json& line : lines) {  // of four answers a step
+      if (!line.contains("training/kl")) continue;
+      CHECK(line["training/kl_coefficient"] == coefficient);
+      coefficient *= 1 + std::clamp(line["training/kl"].get<double>() / 0.001 - 1, -0.2, 0.2) * 4 / 20;
+    }
+    CHECK(coefficient != doctest::Approx(0.05));
     const std::string output = method == "full" ? "/model/model.safetensors" : "/adapter/adapter_model.safetensors";
     CHECK(read_text(run / (method + "_part" + output)) == read_text(run / (method + "_whole" + output)));
   }
@@ -204,6 +222,7 @@ TEST_CASE("ppo: a reward model of the task reward scores answers; one of another
 TEST_CASE("ppo: recipes that cannot be trained say what is missing, and rows without a prompt too") {
   PolicyRun run;
   run.refused(2, "expected 0 with task ppo", {"--set", "adapter.dropout=0.1"});
+  run.refused(2, "expected objective.kl above 0", {"--set", "objective.kl_target=1", "--set", "objective.kl=0"});
   run.refused(2, "data.validation", {"--set", "data.validation=0.5"});
   run.refused(2, "objective.group_size", {"--set", "objective.advantage=group", "--set", "objective.group_size=1"});
   run.refused(2, "objective.reward_rule", {"--set", "objective.reward_rule=guess"});

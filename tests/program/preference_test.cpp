@@ -81,4 +81,54 @@ TEST_CASE("preference: the whole model is trained against what it began as, and 
   CHECK(refused.err.find("objective.label_smoothing: has no meaning with loss hinge") != std::string::npos);
 }
 
+TEST_CASE("preference: a reference that is kept gives the bits of one that is read in each pass") {
+  PairRun run;
+  run.recipe["training"]["epochs"] = 3;
+  run.recipe["checkpoint"] = {{"every_steps", 2}};
+  run.recipe["evaluation"] = {{"every_steps", 3}};
+  const std::string keeps = "objective.cache_reference=true";
+  const auto result = [&](const std::string& name, const std::string& output = "adapter/adapter_model") {
+    return without_time(read_text(run / name / "metrics.jsonl")) + read_text(run / name / (output + ".safetensors"));
+  };
+  REQUIRE(run.train("plain").code == 0);
+  REQUIRE(run.train("kept", {"--set", keeps}).code == 0);
+  CHECK(result("kept") == result("plain"));
+  const Json manifest = Json::parse(read_text(run / "kept/run.json"));
+  CHECK(manifest["plan"]["peak_bytes"] == manifest["measured"]["peak_bytes"]);
+  const std::vector<std::string> full = {"--set", "adapter.method=full", "--set", "training.epochs=2"};
+  REQUIRE(run.train("plain-full", full).code == 0);
+  REQUIRE(run.train("kept-full", {full[0], full[1], full[2], full[3], "--set", keeps}).code == 0);
+  CHECK(result("kept-full", "model/model") == result("plain-full", "model/model"));
+
+  const Finished planned = run_program({"plan", run.write_recipe().string(), "--json", "--set", keeps});
+  REQUIRE(planned.code == 0);
+  const Json cache = planned.json()["cache"];
+  CHECK(cache["saved_tokens"].get<Index>() == 2 * cache["tokens"].get<Index>());
+  CHECK(planned.json()["tokens"].get<Index>() == 3 * cache["tokens"].get<Index>());
+
+  // Stopped; what is kept is then altered, cut short, or another run's.
+  const std::string other = read_text(run / "kept-full/reference.safetensors");
+  for (const std::string harm : {"none", "altered", "cut", "replaced"}) {
+    fs::remove_all(run / "stopped");
+    Program first({"train", run.write_recipe().string(), "--json", "--set", keeps, "--set",
+                   "output=" + (run / "stopped").string()});
+    first.read_lines(2);
+    first.signal(SIGTERM);
+    REQUIRE(first.finish().code == 143);
+    const fs::path file = run / "stopped/reference.safetensors";
+    std::string bytes = read_text(file);
+    CHECK(bytes == other);  // of the same model and rows
+    if (harm == "altered") bytes[bytes.size() - 2] = static_cast<char>(bytes[bytes.size() - 2] ^ 1);
+    if (harm == "cut") bytes.resize(bytes.size() - 4);
+    if (harm == "replaced") bytes[bytes.find("\"key\":\"") + 7] ^= 1;
+    write_text(file, bytes);
+    const Finished resumed = run_program({"resume", (run / "stopped").string()});
+    INFO(resumed.err);
+    CHECK(resumed.code == 0);
+    CHECK((resumed.err.find("the reference is read again") != std::string::npos) == (harm != "none"));
+    CHECK(result("stopped") == result("plain"));
+  }
+  CHECK(run.train("refused", {"--set", keeps, "--set", "objective.loss=orpo"}).code == 2);
+}
+
 }  // namespace preference_test

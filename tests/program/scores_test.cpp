@@ -127,6 +127,45 @@ TEST_CASE("program: a classifier is trained, saved for PEFT, evaluated by class,
   CHECK(alike.err.find("expected at least 2") != std::string::npos);
 }
 
+TEST_CASE("program: a classifier of the mean over tokens, with weights of classes, is marked and gone on with") {
+  ScoreTask task("single_label");
+  task.recipe["objective"].update({{"pooling", "mean"}, {"class_weights", {{"red", 3}, {"green", 0.5}}}});
+  task.recipe["training"]["max_steps"] = 2;
+  const auto recipe = task.write_recipe();
+  const Finished trained = run_program({"train", recipe});
+  REQUIRE_MESSAGE(trained.code == 0, trained.err);
+  CHECK(trained.err.find("transformers and PEFT score the last token") != std::string::npos);
+  CHECK(temper::read_json(task / "run/adapter/config.json")["temper_pooling"] == "mean");
+  // Every step is of four rows; at a zero head each has the weight of its label times ln 3.
+  const double mean = metrics_line(task, 1)["training/loss"].get<double>() * 4 / std::log(3.0);
+  bool possible = false;
+  for (int red = 0; red <= 4; ++red)
+    for (int green = 0; red + green <= 4; ++green)
+      possible = possible || (red + green > 0 && std::abs(mean - (3 * red + 0.5 * green + (4 - red - green))) < 1e-5);
+  CHECK(possible);
+  const auto refused = [&](std::vector<std::string> more, int code, const std::string& part) {
+    std::vector<std::string> arguments = {"plan", recipe.string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished finished = run_program(arguments);
+    INFO(finished.err);
+    CHECK(finished.code == code);
+    CHECK(finished.err.find(part) != std::string::npos);
+  };
+  task.recipe["objective"]["class_weights"] = {{"rot", 3}};
+  task.write_recipe();
+  refused({}, 2, "'rot' is no label of the training rows; expected one of blue, green, red");
+  task.recipe["objective"]["class_weights"] = {{"red", -1}};
+  task.write_recipe();
+  refused({}, 2, "the weight of 'red' is -1; expected a number, 0 or more");
+  const Finished merged =
+      run_program({"merge", "--model", task / "model", "--adapter", task / "run/adapter", "--output", task / "merged"});
+  REQUIRE_MESSAGE(merged.code == 0, merged.err);
+  task.recipe["objective"].erase("class_weights");
+  task.write_recipe();
+  refused({"--set", "objective.pooling=last", "--set", "model=" + (task / "merged").string()}, 76,
+          "expected them to agree; set objective.pooling");
+}
+
 TEST_CASE("program: a whole classifier is trained for several labels, and a value") {
   for (const std::string problem : {"multi_label", "regression"}) {
     CAPTURE(problem);

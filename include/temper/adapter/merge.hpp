@@ -66,7 +66,7 @@ inline Json merged_score_config(const std::filesystem::path& base, const std::fi
   Json result = std::move(config.json);
   if (!is_classifier(result)) result.erase("id2label"), result.erase("label2id");
   result["architectures"] = {classifier_architecture(config.model_type)};
-  for (const char* key : {"num_labels", "id2label", "label2id", "problem_type", "pad_token_id"})
+  for (const char* key : {"num_labels", "id2label", "label2id", "problem_type", "pad_token_id", "temper_pooling"})
     if (stated.is_object() && stated.contains(key)) result[key] = stated[key];
   const std::vector<std::string> names =
       result.contains("id2label") ? stated_labels(result, own.string()) : std::vector<std::string>{};

@@ -12,6 +12,8 @@
 #include "temper/backend/cpu/linear.hpp"
 #include "temper/backend/cpu/memory.hpp"
 #include "temper/backend/cpu/norm.hpp"
+#include "temper/backend/cpu/pool.hpp"
 #include "temper/backend/cpu/round.hpp"
 #include "temper/backend/cpu/sample.hpp"
+#include "temper/backend/cpu/top_divergence.hpp"
 #include "temper/backend/cpu/update.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a label of a classification is: one class of several, any number of classes, or a number.
+// What a label of a classification is: one class of several, any number of classes, or a number. And what of a text is
+// held against it: the state of its last token, as transformers does, or the mean over all its tokens.
 #pragma once
 #include <string_view>
 
@@ -13,5 +14,9 @@ inline std::string_view name_of(Problem problem) {
          : problem == Problem::regression  ? "regression"
                                            : "auto";
 }
+
+enum class Pooling { last, mean };
+
+inline std::string_view name_of(Pooling pooling) { return pooling == Pooling::mean ? "mean" : "last"; }
 
 }  // namespace temper

@@ -19,6 +19,14 @@ namespace temper {
 // twice.
 enum class Prompts { apart, shared };
 
+// What was kept of a teacher at each supervised token: its largest logits and their tokens, [S * kept], and the rest
+// (backend/cpu/top_divergence.hpp).
+struct TaughtTop {
+  std::span<const float> logits;
+  std::span<const TokenId> tokens;
+  std::span<const double> rest;  // [S]
+};
+
 // Made by the data side; plain host memory that lives through the call.
 struct HostBatch {
   std::span<const TokenId> tokens;           // [T] documents one after the other
@@ -29,6 +37,8 @@ struct HostBatch {
   Prompts prompts = Prompts::apart;
   Index planned_keys = 0;               // of a batch that is only planned: so many keys more than rows
   std::span<const double> labels = {};  // [documents * outputs] what each score is held against, or empty
+  TaughtTop taught = {};                // or empty
+  Index planned_top = 0;                // of a batch that is only planned: so many logits of a teacher a token
 };
 
 // What document d begins with as the one before it does: tokens that both only read, of which one at least stays.
@@ -83,6 +93,10 @@ template <class B>
 struct TaughtStates {
   View<B, const typename B::Activation, 2> states;  // [S, its width]
   DenseMatrix<B> head;                              // [V, its width]
+  // Or what was kept of it.
+  View<B, const typename B::Activation, 2> top = {};  // [S, K] logits
+  View<B, const TokenId, 2> tokens = {};              // [S, K]
+  View<B, const double, 1> rest = {};                 // [S]
 };
 
 // The same on the backend, with everything that layers derive from it.
@@ -140,6 +154,31 @@ View<B, const T, 1> upload(Context<B>& ctx, std::span<const T> values) {
 template <class B, class T>
 View<B, const T, 1> upload(Context<B>& ctx, const std::vector<T>& values) {
   return upload<B>(ctx, std::span<const T>(values));
+}
+
+// What was kept of a teacher; scratch of the enclosing scope.
+template <class B>
+TaughtStates<B> upload_top(Context<B>& ctx, BatchStaging<B>& staging, const HostBatch& host) {
+  using Act = typename B::Activation;
+  const Index count = host.planned_top > 0 ? shape_of(host).supervised : std::ssize(host.taught.rest);
+  const Index kept = host.planned_top > 0 ? host.planned_top : std::ssize(host.taught.logits) / count;
+  const auto top = scratch<Act>(ctx, count, kept);
+  const auto tokens = scratch<TokenId>(ctx, count, kept);
+  const auto rest = scratch<double>(ctx, count);
+  ctx.run("upload", {.bytes = 2.0 * static_cast<double>(top.bytes() + tokens.bytes() + rest.bytes())}, [&] {
+    require(host.taught.logits.size() == static_cast<std::size_t>(count * kept) &&
+                host.taught.tokens.size() == host.taught.logits.size() && count == shape_of(host).supervised,
+            Fault::usage, "batch.taught",
+            "{} logits, {} tokens and {} rests of a teacher for {} supervised tokens; expected equally many for each",
+            host.taught.logits.size(), host.taught.tokens.size(), count, shape_of(host).supervised);
+    staging.reference.assign(host.taught.logits.begin(), host.taught.logits.end());
+    B::upload(ctx.stream(), top.data, staging.reference.data(), top.bytes());
+    B::upload(ctx.stream(), tokens.data, host.taught.tokens.data(), tokens.bytes());
+    B::upload(ctx.stream(), rest.data, host.taught.rest.data(), rest.bytes());
+  });
+  TaughtStates<B> taught;
+  taught.top = top, taught.tokens = tokens, taught.rest = rest;
+  return taught;
 }
 
 // Rotary tables: one row a position up to the longest document - or one row a token where documents are continued, or

@@ -36,9 +36,14 @@ Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> s
   const auto loss = scratch<Act>(ctx, supervised), divergence = scratch<Act>(ctx, supervised),
              plain = scratch<Act>(ctx, supervised);
   const auto correct = scratch<std::int32_t>(ctx, supervised);
-  distillation(ctx, loss, divergence, plain, correct, into(dstates), head.gradient, states, head.weight,
-               batch.taught.states, batch.taught.head, batch.targets, objective.distill(),
-               static_cast<Act>(1 / denominator));
+  const TaughtStates<B>& taught = batch.taught;
+  const Act scale = static_cast<Act>(1 / denominator);
+  if (taught.rest.empty())
+    distillation(ctx, loss, divergence, plain, correct, into(dstates), head.gradient, states, head.weight,
+                 taught.states, taught.head, batch.targets, objective.distill(), scale);
+  else
+    distillation_of_top(ctx, loss, divergence, plain, correct, into(dstates), head.gradient, states, head.weight,
+                        taught.top, taught.tokens, taught.rest, batch.targets, objective.distill(), scale);
   Loss total{.count = static_cast<double>(supervised)};
   total.add("divergence", 0);
   ctx.run("sum_losses", {.flops = 4.0 * static_cast<double>(supervised)}, [&] {
@@ -71,7 +76,7 @@ Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> s
 }
 // [/seam]
 
-// The same for scores: the states are those of the documents' last tokens.
+// The same for scores: a state for each document.
 template <class B, class O>
 requires ReadsScores<O, B> Loss loss_of_states(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> states,
                                                View<B, typename B::Activation, 2> dstates, const TokenBatch<B>& batch,
@@ -89,6 +94,24 @@ requires ReadsScores<O, B> Loss loss_of_states(Context<B>& ctx, const O& objecti
   return total;
 }
 
+// The state of each document that scores are made of [documents, D], and dhidden [T, D] from its gradient: all zero but
+// for the rows that were read.
+template <class B>
+void pool_states(Context<B>& ctx, View<B, typename B::Activation, 2> states, In<B> hidden, const TokenBatch<B>& batch,
+                 Pooling pooling) {
+  if (pooling == Pooling::last) return gather_rows(ctx, states, hidden, batch.last_rows);
+  require(batch.key_rows.empty(), Fault::usage, "head.shared",
+          "documents that share what they begin with have no rows of their own to take the mean of; expected "
+          "Prompts::apart");
+  mean_rows(ctx, states, hidden, batch.spans, batch.prefix);
+}
+template <class B>
+void pool_states_backward(Context<B>& ctx, View<B, typename B::Activation, 2> dhidden, In<B> dstates,
+                          const TokenBatch<B>& batch, Pooling pooling) {
+  if (pooling == Pooling::last) return scatter_rows(ctx, dhidden, dstates, batch.last_rows);
+  mean_rows_backward(ctx, dhidden, dstates, batch.spans, batch.prefix);
+}
+
 // The loss of a micro-batch and, in training, dhidden [T, D] (zero where nothing is supervised). 'denominator' is what
 // the objective counts, over the whole step.
 template <class B, class O>
@@ -103,17 +126,24 @@ Loss head_and_loss(Context<B>& ctx, const O& objective, HeadOf<B> head, In<B> hi
             "the objective reads {} but the model has a {} head; expected them to fit; a score head is built with "
             "BuildOptions{{.scores = outputs}}",
             scores ? "scores" : "log-probabilities", scores ? "language" : "score");
-    const auto rows = scores ? batch.last_rows : batch.rows;
+    const Index count = scores ? batch.last_rows.size() : batch.rows.size();
     const auto scope = ctx.scope();
-    const auto states = scratch<typename B::Activation>(ctx, rows.size(), hidden.cols());
-    gather_rows(ctx, states, hidden, rows);
+    const auto states = scratch<typename B::Activation>(ctx, count, hidden.cols());
+    if constexpr (scores)
+      pool_states(ctx, states, hidden, batch, pooling_of(objective));
+    else
+      gather_rows(ctx, states, hidden, batch.rows);
     View<B, typename B::Activation, 2> dstates;
     if (ctx.training())
-      dstates = scratch<typename B::Activation>(ctx, rows.size(), hidden.cols());
+      dstates = scratch<typename B::Activation>(ctx, count, hidden.cols());
     else
       head.gradient = {};
     const Loss total = loss_of_states(ctx, objective, head, In<B>(states), dstates, batch, denominator);
-    if (ctx.training()) scatter_rows(ctx, dhidden, In<B>(dstates), rows);
+    if (!ctx.training()) return total;
+    if constexpr (scores)
+      pool_states_backward(ctx, dhidden, In<B>(dstates), batch, pooling_of(objective));
+    else
+      scatter_rows(ctx, dhidden, In<B>(dstates), batch.rows);
     return total;
   }
 }

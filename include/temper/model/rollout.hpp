@@ -6,6 +6,8 @@
 // The law of ratio 1: in float these log p have the bits of log_probs(.., 1 / temperature) in a training pass over
 // prompt + answer with the same weights and no dropout; so the ratio at the first minibatch is exactly 1. An answer
 // depends on the weights, the prompt and (seed, step, number) alone: not on what is answered beside it, nor on threads.
+// So answers to one prompt, as a group has them, share its reading: the next copies the keys and values that the first
+// left, and reads the prompt's last token alone.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -72,50 +74,98 @@ class Rollouts {
   // The answers, in the order of the prompts.
   std::vector<Response<B>> operator()(std::span<const RolloutPrompt> prompts, const RolloutSettings& settings) {
     check(prompts, settings);
+    read_ = 0;
     std::vector<Response<B>> responses(prompts.size());
     if (settings.max_new_tokens == 0) return responses;
     Arena arena(block_.data, block_.bytes());
     Context<B> ctx(stream_, arena, settings.seed, Execution::running);
     ctx.set_mode(Mode::evaluating);
-    std::vector<Index> free;
-    for (Index i = shape_.sequences; i-- > 0;) free.push_back(i * places_of_one());
-    std::vector<Sequence> running, fresh;
-    Index read = 0;  // tokens so far
-    for (std::size_t next = 0; next < prompts.size() || !running.empty();) {
-      // New prompts are read first, so that as many as can be advance together.
-      fresh.clear();
-      for (Index tokens = 0; next < prompts.size() && !free.empty(); ++next) {
-        tokens += std::ssize(prompts[next].tokens);
-        if (!fresh.empty() && tokens > shape_.tokens_at_once) break;
-        fresh.push_back({&prompts[next], &responses[next], free.back()});
-        free.pop_back();
-      }
-      auto& batch = fresh.empty() ? running : fresh;
-      ctx.set_position(settings.step, read);
-      read += advance(ctx, batch, settings);
-      if (&batch == &fresh) running.insert(running.end(), fresh.begin(), fresh.end());
-      std::erase_if(running, [&](const Sequence& s) {
+    Answering all{.prompts = prompts, .responses = responses};
+    all.places.resize(static_cast<std::size_t>(shape_.sequences));
+    for (Index i = shape_.sequences; i-- > 0;) all.free.push_back(i);
+    while (all.next < prompts.size() || !all.running.empty()) {
+      admit(ctx, all);
+      auto& batch = all.fresh.empty() ? all.running : all.fresh;
+      ctx.set_position(settings.step, read_);
+      read_ += advance(ctx, batch, settings);
+      settle(ctx, all);
+      std::erase_if(all.running, [&](const Sequence& s) {
         const bool done = s.response->stopped || std::ssize(s.response->tokens) == settings.max_new_tokens;
-        if (done) free.push_back(s.place);
+        if (done) all.free.push_back(s.place);
         return done;
       });
     }
     return responses;
   }
+  Index tokens_read() const { return read_; }  // by the model, for the last answers; a drawn token once it is read
 
  private:
   struct Sequence {
     const RolloutPrompt* prompt;
     Response<B>* response;
-    Index place;     // where its keys and values begin in the cache
-    Index past = 0;  // how many of them there are
+    Index place;        // which of the cache's stretches has its keys and values
+    Index past = 0;     // how many of them there are
+    Index leader = -1;  // the place that has its prompt's
 
     std::span<const TokenId> unread() const {
-      return past == 0 ? prompt->tokens : std::span<const TokenId>(response->tokens).last(1);
+      if (!response->tokens.empty()) return std::span<const TokenId>(response->tokens).last(1);
+      return past == 0 ? prompt->tokens : prompt->tokens.last(1);
     }
+  };
+  // What a stretch of the cache begins with, also after its answer has ended.
+  struct Place {
+    std::span<const TokenId> prompt = {};
+    bool read = false;
+  };
+  struct Answering {
+    std::span<const RolloutPrompt> prompts;
+    std::span<Response<B>> responses;
+    std::size_t next = 0;  // of the prompts
+    std::vector<Place> places = {};
+    std::vector<Index> free = {};
+    std::vector<Sequence> running = {}, fresh = {}, following = {};  // the latter two wait for a prompt to be read
   };
 
   Index places_of_one() const { return shape_.places + prefix_of(model_); }
+
+  // Further prompts take the free places; they are read first, so that as many as can be advance together. One that
+  // the cache has already, or will have then, is copied.
+  void admit(Context<B>& ctx, Answering& all) {
+    all.fresh.clear(), all.following.clear();
+    for (Index tokens = 0; all.next < all.prompts.size() && !all.free.empty(); ++all.next) {
+      const RolloutPrompt& prompt = all.prompts[all.next];
+      Sequence s{&prompt, &all.responses[all.next], all.free.back()};
+      const auto leader = std::find_if(all.places.begin(), all.places.end(), [&](const Place& p) {
+        return std::equal(p.prompt.begin(), p.prompt.end(), prompt.tokens.begin(), prompt.tokens.end());
+      });
+      const bool follows = leader != all.places.end(), now = follows && leader->read;
+      if (!follows) {
+        tokens += std::ssize(prompt.tokens);
+        if (!all.fresh.empty() && tokens > shape_.tokens_at_once) return;
+      } else {
+        s.leader = leader - all.places.begin();
+      }
+      if (now) follow(ctx, s);
+      (now ? all.running : follows ? all.following : all.fresh).push_back(s);
+      all.places[static_cast<std::size_t>(s.place)] = {prompt.tokens, now};
+      all.free.pop_back();
+    }
+  }
+  void settle(Context<B>& ctx, Answering& all) {
+    for (Sequence& s : all.following) follow(ctx, s);
+    for (const auto* ready : {&all.fresh, &all.following})
+      all.running.insert(all.running.end(), ready->begin(), ready->end());
+    for (Place& place : all.places) place.read = true;
+  }
+
+  // The prompt's keys and values but for its last token's, which gives the state to draw from.
+  void follow(Context<B>& ctx, Sequence& s) {
+    s.past = prefix_of(model_) + std::ssize(s.prompt->tokens) - 1;
+    if (s.past == 0 || s.leader == s.place) return;
+    const Index from = s.leader * places_of_one(), to = s.place * places_of_one();
+    for (auto* side : {&cache_.keys, &cache_.values})
+      for (auto& layer : *side) copy(ctx, layer.slice(to, to + s.past), In<B>(layer.slice(from, from + s.past)));
+  }
 
   void check(std::span<const RolloutPrompt> prompts, const RolloutSettings& settings) const {
     const Config& config = model_.config();
@@ -189,7 +239,8 @@ class Rollouts {
                   end = begin + (s.past == 0 ? prefix : 0) + std::ssize(s.unread());
       staging_.tokens.insert(staging_.tokens.end(), static_cast<std::size_t>(s.past == 0 ? prefix : 0), 0);
       staging_.tokens.insert(staging_.tokens.end(), s.unread().begin(), s.unread().end());
-      staging_.spans.push_back({begin, end, s.place, s.place + s.past + end - begin});
+      const Index first = s.place * places_of_one();
+      staging_.spans.push_back({begin, end, first, first + s.past + end - begin});
       longest = std::max(longest, s.past + end - begin);
     }
     staging_.positions.resize(staging_.tokens.size());
@@ -242,8 +293,7 @@ class Rollouts {
     for (Index i = 0, left = most; i < shape_.sequences; ++i) {
       const Index length = std::min(shape_.places, left - (shape_.sequences - 1 - i));
       prompts[static_cast<std::size_t>(i)].tokens = std::span(tokens).first(static_cast<std::size_t>(length));
-      sequences.push_back(
-          {&prompts[static_cast<std::size_t>(i)], &responses[static_cast<std::size_t>(i)], i * places_of_one()});
+      sequences.push_back({&prompts[static_cast<std::size_t>(i)], &responses[static_cast<std::size_t>(i)], i});
       left -= length;
     }
     advance(ctx, sequences, {});
@@ -257,6 +307,7 @@ class Rollouts {
   KeyValueCache<B> cache_;
   View<B, std::byte, 1> block_;
   BatchStaging<B> staging_;
+  Index read_ = 0;
   std::vector<double> uniforms_;
   std::vector<TokenId> drawn_;
   std::vector<Act> logp_, entropy_;

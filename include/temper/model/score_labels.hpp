@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the config.json of a classifier or reward model says about its scores, as transformers'
-// ForSequenceClassification reads it: architectures, num_labels, id2label, label2id, problem_type and pad_token_id.
+// ForSequenceClassification reads it: architectures, num_labels, id2label, label2id, problem_type and pad_token_id. It
+// has no key for scores of the mean over tokens: these folders say "temper_pooling": "mean", which only we honour.
 #pragma once
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ struct ScoreLabels {
   std::vector<std::string> names = {"LABEL_0"};  // one for each output
   TokenId pad_token = 0;  // the last token that is not this one is classified: never null, and never the end of a text
   std::string pad_text = {};  // that token as the tokenizer writes it, for its own configuration; or nothing
+  Pooling pooling = Pooling::last;
 
   Index outputs() const { return std::ssize(names); }
 };
@@ -46,6 +48,8 @@ inline Json score_config(const Config& config, const ScoreLabels& labels) {
   json["label2id"] = std::move(numbers);
   json["problem_type"] = problem_type(labels.problem);
   json["pad_token_id"] = labels.pad_token;
+  json.erase("temper_pooling");
+  if (labels.pooling != Pooling::last) json["temper_pooling"] = name_of(labels.pooling);
   return json;
 }
 
@@ -72,6 +76,15 @@ inline std::vector<std::string> stated_labels(const Json& config, const std::str
   return names;
 }
 
+// Which state of a text a folder's scores are made of.
+inline Pooling stated_pooling(const Json& config, const std::string& path) {
+  const std::string pooling = ConfigReader(config, path).word_or("temper_pooling", "last");
+  require(pooling == "last" || pooling == "mean", Fault::data, "head.pooling",
+          "{}: temper_pooling is '{}'; expected last or mean; use the config.json that belongs to these weights", path,
+          printable(pooling, 60));
+  return pooling == "mean" ? Pooling::mean : Pooling::last;
+}
+
 // A head that was trained before has its labels already: the rows must have the same, in the same order. Labels that
 // were never named, LABEL_0 and so on, are only counted.
 inline void require_labels(const Json& config, const std::string& path, const ScoreLabels& labels) {
@@ -89,6 +102,11 @@ inline void require_labels(const Json& config, const std::string& path, const Sc
         "{}: label {} of the score head is '{}' but '{}' in the rows; expected the same labels in the same order; use "
         "rows with its labels, or a folder without a head",
         path, i, printable(stated[i], 60), printable(labels.names[i], 60));
+  const Pooling pooling = stated_pooling(config, path);
+  require(pooling == labels.pooling, Fault::data, "head.pooling",
+          "{}: the score head reads the {} of a text's states but is to be trained on the {}; expected them to agree; "
+          "set objective.pooling",
+          path, name_of(pooling), name_of(labels.pooling));
   const std::string problem = ConfigReader(config, path).word_or("problem_type", "");
   require(problem.empty() || problem == problem_type(labels.problem), Fault::data, "head.problem",
           "{}: problem_type is '{}' but the rows are trained as {}; expected them to agree; set objective.problem",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Whole documents classified, by the scores s of their last token, as transformers' ForSequenceClassification:
+// Whole documents classified, by the scores s of their last token, as transformers' ForSequenceClassification, or of
+// the mean of their tokens' states:
 //   single label   -log softmax(s)[y]
 //   multi label    mean over labels of -y log sigma(s) - (1 - y) log sigma(-s)
 //   regression     mean over outputs of (s - y)^2
@@ -16,6 +17,7 @@ namespace temper {
 struct Classification {
   Problem problem = Problem::single_label;
   std::vector<double> class_weights = {};  // one for each class; empty: all 1
+  Pooling pooling = Pooling::last;
 
   template <class B>
   using Input = Scores<B>;

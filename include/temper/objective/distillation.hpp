@@ -21,6 +21,7 @@ template <class T>
 struct Taught {
   Distillation settings;
   T* teacher = nullptr;
+  Index kept = 0;  // of its logits at each token, which batches bring along: then it need not be there
 
   Distill distill() const { return settings.distill(); }
 };

@@ -24,7 +24,7 @@ inline double kl_slope(KlEstimator estimator, double logp, double reference) {
 }
 
 // Raises the coefficient where the divergence of a response is above the target and lowers it where it is below, by at
-// most a fifth in 'horizon' responses.
+// most a fifth in 'horizon' responses; more than these at once count as so many, so that it stays above 0.
 struct AdaptiveKl {
   double target = 6;
   double horizon = 10'000;
@@ -32,7 +32,8 @@ struct AdaptiveKl {
   double next(double coefficient, double divergence, double responses) const {
     require(target > 0 && horizon > 0, Fault::usage, "ppo.adaptive_kl",
             "an adaptive KL coefficient with target {} and horizon {}; expected both above 0", target, horizon);
-    return coefficient * (1 + std::clamp(divergence / target - 1, -0.2, 0.2) * responses / horizon);
+    const double counted = std::min(responses, horizon);
+    return coefficient * (1 + std::clamp(divergence / target - 1, -0.2, 0.2) * counted / horizon);
   }
 };
 

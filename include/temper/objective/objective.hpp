@@ -33,6 +33,7 @@
 #include <string_view>
 
 #include "temper/core/layer.hpp"
+#include "temper/data/problem.hpp"
 #include "temper/model/batch.hpp"
 #include "temper/objective/class_tally.hpp"
 
@@ -87,7 +88,7 @@ struct LogProbs {
   Index sequences = 0;
 };
 
-// What a score head says about each document, read off its last token.
+// What a score head says about each document, read off its last token or off the mean of its tokens (pooling_of).
 template <class B>
 struct Scores {
   using Slopes = View<B, typename B::Activation, 2>;
@@ -164,6 +165,13 @@ concept OneOfSeveral = requires(const O& objective) {
   objective.visit(AnyVisitor{});
 };
 
+// A policy's settings (Ppo), whose steps are not this seam's.
+template <class O>
+concept DrawsItsTexts = requires(const O& settings) {
+  settings.max_new_tokens;
+  settings.minibatches;
+};
+
 template <class O, class B>
 concept Objective = OneOfSeveral<O> || GradientKnown<O> || FollowsTeacher<O> ||(MakesItsBatch<O, B>&& HasLoss<O, B>);
 
@@ -177,6 +185,28 @@ bool reads_reference(const O& objective) {
     return objective.reads_reference();
   else
     return false;
+}
+
+// How many logits of its teacher an objective's batches bring along (HostBatch::taught); 0: none, it is there itself.
+template <class O>
+Index kept_logits(const O& objective) {
+  if constexpr (OneOfSeveral<O>)
+    return objective.visit([](const auto& chosen) { return kept_logits(chosen); });
+  else if constexpr (requires {
+                       { objective.kept } -> std::convertible_to<Index>;
+                     })
+    return objective.kept;
+  else
+    return 0;
+}
+
+// Which state of a document its scores are made of: the last token's unless the objective has a 'Pooling pooling'.
+template <class O>
+Pooling pooling_of(const O& objective) {
+  if constexpr (requires { requires std::same_as<decltype(O::pooling), Pooling>; })
+    return objective.pooling;
+  else
+    return Pooling::last;
 }
 
 // What of a micro-batch the step's mean is taken over: supervised tokens where the head knows the gradient, else what
@@ -194,7 +224,11 @@ Index counted(const O& objective, const HostBatch& batch) {
 // The ladder that turns a wrong objective into one sentence.
 template <class O, class B>
 consteval bool check_objective() {
-  if constexpr (!GradientKnown<O> && !FollowsTeacher<O> && !OneOfSeveral<O>) {
+  static_assert(
+      !DrawsItsTexts<O>,
+      "temper: a policy learns from texts that it draws, by steps of its own; use plan_ppo_step and ppo_step; "
+      "see docs/objectives.md, PPO");
+  if constexpr (!DrawsItsTexts<O> && !GradientKnown<O> && !FollowsTeacher<O> && !OneOfSeveral<O>) {
     static_assert(NamesItsInput<O, B>,
                   "temper: this objective does not say what it reads; add 'template <class B> using "
                   "Input = LogProbs<B>;' or 'CrossEntropy cross_entropy() const'; see docs/objectives.md, Input");

@@ -45,6 +45,7 @@ void over_answers(std::span<const Index> which, Index batch_size, Visit&& visit)
 struct PpoStepMetrics {
   double loss = 0, grad_norm = 0, ratio = 0, clip_fraction = 0, value_loss = 0;  // means over updates
   double kl = 0;                                                                 // mean over answers of the summed k1
+  double kl_coefficient = 0;                                                     // that rewards were made with
   double entropy = 0;                                                            // mean over response tokens
   double reward = 0;                                                             // mean over answers, with the penalty
   Index updates = 0, tokens = 0;                                                 // of responses

@@ -13,7 +13,8 @@ TaughtStates<B> taught_states(Context<B>& ctx, BatchStaging<B>& staging, const O
   if constexpr (OneOfSeveral<O>)
     return objective.visit([&](const auto& chosen) { return taught_states(ctx, staging, chosen, host); });
   else if constexpr (FollowsTeacher<O>)
-    return objective.teacher->states(ctx, staging, host);
+    return host.planned_top > 0 || !host.taught.rest.empty() ? upload_top(ctx, staging, host)
+                                                             : objective.teacher->states(ctx, staging, host);
   else
     return {};
 }
@@ -93,9 +94,12 @@ class ShapedBatch {
   HostBatch host() const {
     HostBatch batch{tokens_, tokens_, supervised_, starts_, reference_};
     batch.labels = labels_;
+    batch.planned_top = top_;
     if (shared_ > 0) batch.prompts = Prompts::shared, batch.planned_keys = shared_;
     return batch;
   }
+  // As for an objective whose batches bring what was kept of its teacher.
+  void add_top(Index kept) { top_ = kept; }
   // As for an objective that reads one.
   void add_reference() { reference_.assign(static_cast<std::size_t>(shape_of(host()).supervised), 0.0); }
 
@@ -104,7 +108,7 @@ class ShapedBatch {
   std::vector<std::uint8_t> supervised_;
   std::vector<Index> starts_;
   std::vector<double> reference_, labels_;
-  Index shared_ = 0;
+  Index shared_ = 0, top_ = 0;
 };
 
 }  // namespace temper

@@ -104,6 +104,7 @@ PpoStepMetrics ppo_step(Session<B, R>& session, Policy<M>& policy, const Ppo& pp
   Experience experience = read_answers(session, policy, ppo, answers, scores, settings.batch_size, metrics.entropy);
   judge(ppo, ppo.kl, experience);
   metrics.kl = experience.divergence(KlEstimator::k1);
+  metrics.kl_coefficient = ppo.kl;
   metrics.reward = moments_of(experience.scores).mean;
   metrics.tokens = experience.tokens();
 
@@ -144,6 +145,9 @@ Plan plan_ppo_step(Policy<M>& policy, const R& optimizer, const BatchShape& shap
                    Also&& also) {
   using B = typename M::Backend;
   static_assert(check_optimizer<R, B>());
+  require(policy.model().scores() == 0, Fault::usage, "ppo.head",
+          "a policy writes text but this model has a head of {} scores; expected a language model",
+          policy.model().scores());
   typename B::Stream stream(options.threads);
   Plan plan{.bytes = policy.bytes(), .trained_elements = trained_elements(policy)};
   plan.of(Holder::workspace) += stream.bytes();

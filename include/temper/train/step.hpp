@@ -76,6 +76,7 @@ Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedSh
       run_log_probs(ctx, staging, model, batch.host(), Adapters::off, none);
       batch.add_reference();
     }
+    batch.add_top(kept_logits(objective));
     run_micro_batch(ctx, staging, model, objective, batch.host(), 1);
     model.visit([&](auto& p) {
       if (p.update == Update::after_backward) (void)sum_of_squares(ctx, flat(p.gradient));

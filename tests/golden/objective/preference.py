@@ -9,15 +9,15 @@ import sys
 import torch
 from peft import PeftModel
 from torch.nn.functional import logsigmoid
-from transformers import get_scheduler
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODELS = HERE.parent / "model"
 sys.path.insert(0, str(MODELS))
 sys.dont_write_bytecode = True
 import reference
+from twelve_steps import twelve_steps
 
-STEPS, WARMUP, PAIRS = 12, 3, 2
+PAIRS = 2
 DEFAULTS = {"loss": "sigmoid", "beta": 0.1, "label_smoothing": 0.0, "gamma": 0.5, "learning_rate": 5e-3}
 RUNS = {
     "full_sigmoid": (None, dict(learning_rate=1e-3)),
@@ -72,13 +72,8 @@ def subject(folder, adapter):
 
 def run(folder, adapter, settings, rows):
     model, base = subject(folder, adapter), subject(folder, None)
-    model.train()
-    optimizer = reference.make_optimizer(model, {"learning_rate": settings["learning_rate"], "weight_decay": 0.01,
-                                                 "optimizer": "adamw", "lora_plus_ratio": None})
-    scheduler = get_scheduler("linear", optimizer, num_warmup_steps=WARMUP, num_training_steps=STEPS)
-    parameters = [parameter for _, parameter in reference.trained(model)]
-    curve = {"loss": [], "grad_norm": [], "reward_margin": []}
-    for step in range(STEPS):
+
+    def backward(step):
         total, margin = 0.0, 0.0
         for pair in range(PAIRS):
             sides = [rows[(2 * PAIRS * step + 2 * pair + side) % len(rows)] for side in (0, 1)]
@@ -87,13 +82,9 @@ def run(folder, adapter, settings, rows):
             value, good, bad = pair_loss(settings, *(token_log_probs(model, row) for row in sides), *reference_sides)
             (value / PAIRS).backward()
             total, margin = total + float(value.detach()) / PAIRS, margin + float(good - bad) / PAIRS
-        curve["loss"].append(total)
-        curve["reward_margin"].append(margin)
-        curve["grad_norm"].append(float(torch.nn.utils.clip_grad_norm_(parameters, 1.0)))
-        optimizer.step()
-        scheduler.step()
-        optimizer.zero_grad()
-    return curve
+        return {"loss": total, "reward_margin": margin}
+
+    return twelve_steps(model, settings["learning_rate"], ["loss", "grad_norm", "reward_margin"], backward)
 
 
 def main():

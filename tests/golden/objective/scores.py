@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Writes scores.json: twelve steps of each loss on a score head, in float64, on two families of ../model, whole and with
 # LoRA: transformers' own ForSequenceClassification losses (with class weights: torch's cross-entropy, a mean over rows),
-# and TRL RewardTrainer's formula. A step takes four rows, or two pairs. Needs what ../model/make.py needs.
+# and TRL RewardTrainer's formula. A step takes four rows, or two pairs. And what a reward model says of every row before
+# any step. Needs what ../model/make.py needs.
 import json
 import pathlib
 import sys
@@ -10,15 +11,16 @@ import torch
 from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy, logsigmoid
-from transformers import AutoModelForSequenceClassification, get_scheduler
+from transformers import AutoModelForSequenceClassification
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODELS = HERE.parent / "model"
 sys.path.insert(0, str(MODELS))
 sys.dont_write_bytecode = True
 import reference
+from twelve_steps import twelve_steps
 
-STEPS, WARMUP, ROWS = 12, 3, 4
+ROWS = 4
 TASKS = {
     "single_label": dict(problem="single_label", outputs=3),
     "weighted": dict(problem="single_label", outputs=3, class_weights=[0.5, 2.0, 1.25]),
@@ -88,15 +90,10 @@ def right(task, scores, labels):
 
 def run(folder, method, task, rows, head, labels):
     model = subject(folder, method, task, head)
-    model.train()
-    settings = {"learning_rate": 5e-3 if method == "lora" else 1e-3, "weight_decay": 0.01, "optimizer": "adamw",
-                "lora_plus_ratio": None}
-    optimizer = reference.make_optimizer(model, settings)
-    scheduler = get_scheduler("linear", optimizer, num_warmup_steps=WARMUP, num_training_steps=STEPS)
-    parameters = [parameter for _, parameter in reference.trained(model)]
-    assert any(parameter.shape == head.shape for parameter in parameters)
-    curve = {"learning_rate": settings["learning_rate"], "loss": [], "grad_norm": [], "accuracy": [], "margin": []}
-    for step in range(STEPS):
+    learning_rate = 5e-3 if method == "lora" else 1e-3
+    assert any(parameter.shape == head.shape for _, parameter in reference.trained(model))
+
+    def backward(step):
         picked = [(ROWS * step + at) % len(rows) for at in range(ROWS)]
         total, hits, margin = 0.0, 0.0, 0.0
         if task["problem"] == "reward":
@@ -112,14 +109,10 @@ def run(folder, method, task, rows, head, labels):
                 (value / ROWS).backward()
                 total += float(value.detach()) / ROWS
                 hits += right(task, scores.detach(), labels[index]) / ROWS
-        curve["loss"].append(total)
-        curve["accuracy"].append(hits)
-        curve["margin"].append(margin)
-        curve["grad_norm"].append(float(torch.nn.utils.clip_grad_norm_(parameters, 1.0)))
-        optimizer.step()
-        scheduler.step()
-        optimizer.zero_grad()
-    return curve
+        return {"loss": total, "accuracy": hits, "margin": margin}
+
+    return {"learning_rate": learning_rate,
+            **twelve_steps(model, learning_rate, ["loss", "grad_norm", "accuracy", "margin"], backward)}
 
 
 def main():
@@ -134,6 +127,10 @@ def main():
             head = (drawn.double() * 64).round() / 256  # exact in every format
             labels = [labels_of(task["problem"], task["outputs"], row) for row in range(len(rows))]
             record[family][name] = {"task": task, "head": head.flatten().tolist(), "labels": labels}
+            if name == "reward":  # what a reward model says before any step
+                with torch.no_grad():
+                    model = subject(MODELS / family, "full", task, head)
+                    record[family][name]["scores"] = [float(scores_of(model, row)[0]) for row in rows]
             for method in ("full", "lora"):
                 curve = run(MODELS / family, method, task, rows, head, labels)
                 record[family][name][method] = curve

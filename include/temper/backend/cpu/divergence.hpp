@@ -105,31 +105,32 @@ inline void check_distill(const Distill& settings) {
 // Rows of logits that are held at a time, of student and teacher each: together as many bytes as logits_rows allows.
 constexpr Index distilled_rows(Index vocabulary) { return logits_rows(2 * vocabulary); }
 
-// loss, divergence (at the temperature, without T^2), nll (= -log p of the target, at temperature 1) and correct [S].
-// Gradients of the sum of losses, times gradient_scale, go to dhidden and onto dweight; either may be empty.
+// loss, divergence (at the temperature, without T^2), nll (= -log p of the target, at temperature 1) and correct (the
+// target has the largest logit, and the lowest index among equals) [S].
 template <class Real>
-void distillation(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real> divergence, OutVector<Real> nll,
-                  OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight,
-                  InMatrix<Real> hidden, InTable<Real> weight, InMatrix<Real> teacher_hidden,
-                  InTable<Real> teacher_weight, InList<Real, TokenId> targets, Distill settings,
-                  std::type_identity_t<Real> gradient_scale) {
+struct DistilledRows {
+  OutVector<Real> loss, divergence, nll;
+  OutList<Real, std::int32_t> correct;
+};
+
+// 'judge_of(begin, end)' is asked once for each block of 'at_once' rows, and gives what is asked for each of them:
+// judge(z, row of the block, gradient or null), as distill_row.
+template <class Real, class JudgeOf>
+void distill_rows(Context<Cpu<Real>>& ctx, const DistilledRows<Real>& result, TargetMatrix<Real> dhidden,
+                  OutMatrix<Real> dweight, InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets,
+                  Distill settings, std::type_identity_t<Real> gradient_scale, Index at_once, JudgeOf judge_of) {
   check_head<Real>("distillation", hidden, weight, targets);
-  check_head<Real>("distillation", teacher_hidden, teacher_weight, targets);
   check_distill(settings);
   const Index count = hidden.rows(), vocabulary = weight.rows;
-  require(teacher_weight.rows == vocabulary, Fault::usage, "head.shape",
-          "distillation: the student has {} tokens and the teacher {}; expected equal", vocabulary,
-          teacher_weight.rows);
+  const auto& [loss, divergence, nll, correct] = result;
   require(loss.size() == count && divergence.size() == count && nll.size() == count && correct.size() == count,
           Fault::usage, "head.shape",
           "distillation: there are {} rows but {} losses, {} divergences, {} nll and {} correct; expected equal", count,
           loss.size(), divergence.size(), nll.size(), correct.size());
   const bool gradient = !dhidden.view.empty() || !dweight.empty();
-  const Index at_once = distilled_rows(vocabulary);
   const auto on_block = [&](OutMatrix<Real> logits, Index begin, Index end) {
     const auto scope = ctx.scope();
-    const OutMatrix<Real> taught = scratch<Real>(ctx, end - begin, vocabulary);
-    matmul(ctx, into(taught), teacher_hidden.slice(begin, end), teacher_weight);
+    const auto judge = judge_of(begin, end);
     const double size = static_cast<double>(logits.size());
     ctx.run("distillation", {(gradient ? 140 : 100) * size, (gradient ? 3 : 2) * bytes_of_all(logits)}, [&] {
       check_targets<Real>("distillation", targets.slice(begin, end), vocabulary);
@@ -142,16 +143,39 @@ void distillation(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real>
         const double temperature = settings.temperature, hard = 1 - settings.alpha;
         const double scale = static_cast<double>(gradient_scale), cross = plain.log_sum() - static_cast<double>(own);
         const RowGradient slopes{scale * settings.alpha * temperature, scale * hard / plain.sum, plain.maximum};
-        const double apart = distill_row(z, &taught(row, 0), vocabulary, settings, gradient ? &slopes : nullptr);
+        const double apart = judge(z, row, gradient ? &slopes : nullptr);
         if (gradient) z[target] -= static_cast<Real>(scale * hard);
-        loss(i) = static_cast<Real>(settings.alpha * temperature * temperature * apart + hard * cross);
-        divergence(i) = static_cast<Real>(apart);
-        nll(i) = static_cast<Real>(cross);
-        correct(i) = first && static_cast<double>(own) == plain.maximum ? 1 : 0;
+        result.loss(i) = static_cast<Real>(settings.alpha * temperature * temperature * apart + hard * cross);
+        result.divergence(i) = static_cast<Real>(apart);
+        result.nll(i) = static_cast<Real>(cross);
+        result.correct(i) = first && static_cast<double>(own) == plain.maximum ? 1 : 0;
       });
     });
   };
   over_logits(ctx, dhidden, dweight, hidden, weight, on_block, 1, at_once);
+}
+
+// Gradients of the sum of losses, times gradient_scale, go to dhidden and onto dweight; either may be empty.
+template <class Real>
+void distillation(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real> divergence, OutVector<Real> nll,
+                  OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight,
+                  InMatrix<Real> hidden, InTable<Real> weight, InMatrix<Real> teacher_hidden,
+                  InTable<Real> teacher_weight, InList<Real, TokenId> targets, Distill settings,
+                  std::type_identity_t<Real> gradient_scale) {
+  check_head<Real>("distillation", teacher_hidden, teacher_weight, targets);
+  const Index vocabulary = weight.rows;
+  require(teacher_weight.rows == vocabulary, Fault::usage, "head.shape",
+          "distillation: the student has {} tokens and the teacher {}; expected equal", vocabulary,
+          teacher_weight.rows);
+  const auto judge_of = [&](Index begin, Index end) {
+    const OutMatrix<Real> taught = scratch<Real>(ctx, end - begin, vocabulary);
+    matmul(ctx, into(taught), teacher_hidden.slice(begin, end), teacher_weight);
+    return [=, &settings](Real* z, Index row, const RowGradient* gradient) {
+      return distill_row(z, &taught(row, 0), vocabulary, settings, gradient);
+    };
+  };
+  distill_rows(ctx, DistilledRows<Real>{loss, divergence, nll, correct}, dhidden, dweight, hidden, weight, targets,
+               settings, gradient_scale, distilled_rows(vocabulary), judge_of);
 }
 
 }  // namespace temper
