@@ -110,7 +110,7 @@ struct AttentionDecode {
       TEMPER_UNROLL
       for (int c = 0; c < Width / 8; ++c)
         queries.of[c / 2].r[c % 2 * 2 + r] =
-            row < shape.rows() ? device::pair_of(device::load<2>(from + c * 8 + lane % 4 * 2)) : 0u;
+            row < shape.rows() ? device::pair_of(device::load<2>(from + Index{c} * 8 + Index{lane} % 4 * 2)) : 0u;
     }
     copies.template wait<1>();
     block.sync();
@@ -129,7 +129,7 @@ struct AttentionDecode {
       TEMPER_UNROLL
       for (int c = 0; c < Width / 8; ++c) {
         const float* pair = of_rows.total[c].r + std::ptrdiff_t{2} * r;
-        device::store(to + c * 8 + lane % 4 * 2, device::Vector<float, 2>{{pair[0], pair[1]}});
+        device::store(to + Index{c} * 8 + Index{lane} % 4 * 2, device::Vector<float, 2>{{pair[0], pair[1]}});
       }
       to[Part::sums + lane % 4] = of_rows.sum[r];
       if (lane % 4 == 0) to[Part::largest] = of_rows.largest[r];

@@ -197,7 +197,7 @@ struct AttentionKeyGradient {
   };
   // Of the two warps of sixteen keys: what each has of both scores.
   struct Parts {
-    device::Vector<float, 4> of[std::size_t{2 * query_pieces}][threads];
+    device::Vector<float, 4> of[std::size_t{query_pieces} * 2][threads];
   };
   struct Shared {
     Slice<Stored::along_k, rows, Width> k, v;

@@ -91,7 +91,8 @@ TEMPER_DEVICE void put_row(const device::Warp& warp, const Sums& sum, int r, bf1
                                    device::bf16_pair(of(other[0]), of(other[1]))};
     const std::uint32_t own = odd ? pair[1] : pair[0], got = warp.shuffle_xor(odd ? pair[0] : pair[1], 1);
     if (there)
-      device::store(to + Index{c + odd} * 8 + lane % 4 / 2 * 4, device::four_of(odd ? got : own, odd ? own : got));
+      device::store(to + Index{c + odd} * 8 + Index{lane} % 4 / 2 * 4,
+                    device::four_of(odd ? got : own, odd ? own : got));
   }
 }
 

@@ -49,7 +49,7 @@ struct Operand {
   TEMPER_BOTH bool in_pieces() const { return stride % 8 == 0 && device::aligned(data, 16); }
 };
 
-// One that lies in pieces always: of whole tensors whose rows are.
+// One that lies in pieces always: its tensor begins at a multiple of 16 bytes, and so does each row.
 struct AlignedOperand {
   const bf16* data = nullptr;
   int stride = 0;
