@@ -64,11 +64,16 @@ run_cuda() {
   if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ] && [ -z "${CUDACXX:-}" ]; then
     summary+="cuda: skipped, there is no nvcc"$'\n'; return
   fi
-  if ! { cmake --preset cuda && cmake --build --preset cuda -j "$jobs" --target gpu; } >"$logs/cuda" 2>&1; then
+  if ! { cmake --preset cuda && cmake --build --preset cuda -j "$jobs" --target gpu bench_gpu_kernels; } >"$logs/cuda" 2>&1; then
     cat "$logs/cuda"
     summary+="cuda: cannot be built"$'\n'; failed=$((failed + 1)); return
   fi
   echo "== cuda: built after $((SECONDS - started)) s"
+  # No kernel may spill registers; one architecture stands for all, which bench/static.sh does by itself.
+  if bash bench/static.sh --table 80 >"$logs/static"; then passed=$((passed + 1)); else
+    cat "$logs/static"
+    failed=$((failed + 1))
+  fi
   if [ -z "${TEMPER_GPU_RUNNER:-}" ] && [ ! -e /dev/nvidiactl ]; then
     if [ ! -f ../shared/ptx/run.sh ]; then
       summary+="cuda: compiled, not run: there is neither a GPU nor TEMPER_GPU_RUNNER"$'\n'; passed=$((passed + 1)); return
@@ -84,12 +89,11 @@ run_cuda() {
   for seed in 0 7; do
     if PTXEMU_SEED=$seed bash tests/gpu/run.sh build/cuda/tests/gpu; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
   done
-  # The emulator counts what shared memory takes; more than the fewest possible is a bank conflict.
+  # The emulator counts accesses: in all tests those of shared memory, at aligned shapes those of global memory, too.
   if [ -f "$logs/profile" ]; then
-    if awk '/temper::kernel::/ { name = $0 }
-            /wavefronts \(/ { n = $0; sub(/.*wavefronts \(/, "", n); ++count
-                             if (n + 0 > 1.01) { print "bank conflicts (" n " " name; bad = 1 } }
-            END { exit bad || !count }' "$logs/profile"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    if bash tests/gpu/counts.sh --shared "$logs/profile" &&
+      PTXEMU_PROFILE_FILE=$logs/counts bash tests/gpu/run.sh build/cuda/bench/gpu_kernels --tiny >"$logs/kernels" &&
+      bash tests/gpu/counts.sh "$logs/counts"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
   fi
   summary+="cuda: $((SECONDS - started)) s"$'\n'
 }

@@ -19,12 +19,12 @@ template <class Out, class Tile, Nf4Rows Rows>
 struct Nf4InputGradient {
   static constexpr int warps_m = Tile::m / Tile::warp_m, warps_n = Tile::n / Tile::warp_n, stages = 4;
   static constexpr int threads = warps_m * warps_n * device::warp_size;
-  static constexpr int pieces_m = Tile::warp_m / 16, pieces_n = Tile::warp_n / 8;
+  static constexpr int pieces_m = Tile::warp_m / 16, pieces_n = Tile::warp_n / 8, blocks = Tile::blocks;
   static constexpr int blocks_of_64 = Tile::n / nf4_block, words = Tile::n / 8, scales = Tile::k * blocks_of_64;
   static_assert(Tile::n % nf4_block == 0 && scales <= threads);
   using Decoded = Slice<Stored::across_k, Tile::n, Tile::k>;
   struct Stage {
-    Slice<Stored::along_k, Tile::m, Tile::k> dy;
+    Slice<Stored::along_k, Tile::m, Tile::k, Fetch::in_line> dy;
     alignas(16) std::uint32_t codes[std::size_t{Tile::k}][std::size_t{words}];
     float scale[std::size_t{Tile::k}][std::size_t{blocks_of_64}];
   };

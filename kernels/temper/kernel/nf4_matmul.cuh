@@ -113,7 +113,7 @@ struct Nf4Tiles {
   static constexpr int warp_m = 32, warp_n = 32, threads = 128, warps_n = 2;
   static constexpr int pieces_m = warp_m / 16, pieces_n = warp_n / 8, steps = tile_k / 16;
   struct Stage {
-    Slice<Stored::along_k, tile_m, tile_k> x;
+    Slice<Stored::along_k, tile_m, tile_k, Fetch::in_line> x;
     device::SwizzledTile<unsigned char, tile_n, tile_k / 2> codes;
     float scale[tile_n];
   };
@@ -124,7 +124,7 @@ struct Nf4Tiles {
     };
     union {
       Nf4PairTable table;
-      Slice<Stored::along_k, tile_n, tile_k> right;  // of the product of low rank, which comes last
+      Slice<Stored::along_k, tile_n, tile_k, Fetch::in_line> right;  // of the product of low rank, which comes last
     };
   };
   const bf16* x;
@@ -262,13 +262,14 @@ struct Nf4Tiles {
   }
 };
 
-// The kernel that fits: by the number of tokens, and what the width allows. A product of low rank asks for a width of
-// whole blocks of 64.
+// The kernel that fits: by the number of tokens, and what the width allows. A warp a feature reads and multiplies for
+// each token anew, so that from a few tokens on tiles take fewer instructions, empty rows and all (docs/kernels.md). A
+// product of low rank asks for a width of whole blocks of 64.
 template <class Out>
 void nf4_matmul(device::Stream& stream, const bf16* x, Nf4Weight weight, Out* y, int tokens, int features, int width,
                 const Epilogue<Out>& epilogue = {}, const LowRank& low = {}) {
   const bool tiles = width % nf4_block == 0 && device::aligned(weight.codes, 16);
-  if ((tokens > 16 && tiles) || low.rank > 0) {
+  if ((tokens > 4 && tiles) || low.rank > 0) {
     device::launch(stream, Nf4Tiles<Out>::grid(tokens, features),
                    Nf4Tiles<Out>{x, weight, y, tokens, features, width, epilogue, low});
     return;
