@@ -50,6 +50,7 @@ struct BuildOptions {
   Recompute recompute = Recompute::none;
   Base base = Base::replaced;  // kept: what is trained can be switched off like any adapter
   Index scores = 0;            // outputs of a score head in place of the language head; 0: none
+  int threads = 1;             // that quantize weights on their way from the file, to the same bits; 0: all cores
 };
 
 template <class B, class A>
@@ -83,7 +84,7 @@ class Decoder {
         "the config.json that belongs to these weights",
         source_ ? source_->description() : "", name_of(config_.coding),
         name_of(source_ ? source_->coding() : Coding::dense));
-    typename B::Stream stream(1);
+    typename B::Stream stream(options.execution == Execution::planning ? 1 : options.threads);
     Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range, options.base);
     embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width);
     if constexpr (HasPrefix<A, B>) prefix_ = adapter_.prefix(build, config_.vocabulary, config_.width);
