@@ -191,7 +191,8 @@ class EngineOf : public Engine {
         .recompute = recipe_.is("training.recompute", "blocks") ? temper::Recompute::blocks : temper::Recompute::none,
         .base = temper::reads_reference(objective_) || recipe_.is("task", "ppo") ? temper::Base::kept
                                                                                  : temper::Base::replaced,
-        .scores = labels_ ? labels_->outputs() : 0};
+        .scores = labels_ ? labels_->outputs() : 0,
+        .threads = options_.threads};
   }
   void open_teacher(temper::Execution execution) {
     auto* const taught = std::get_if<temper::Taught<const RunTeacher>>(&objective_.objective);
