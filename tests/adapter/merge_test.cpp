@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "temper/adapter/merge.hpp"
 
+#include <deque>
+
 #include "io/scratch.hpp"
 #include "support/golden_model.hpp"
 
@@ -324,6 +326,21 @@ TEST_CASE("merge: into 4 bits again, what survives is measured, and what no adap
   for (const TensorInfo& tensor : before.tensors())
     if (contains(tensor.name, "layers.1."))
       CHECK(std::equal(tensor.bytes.begin(), tensor.bytes.end(), some.find(tensor.name)->bytes.begin()));
+
+  // A change far below the distance of 16 values does not survive, and the loss says so.
+  ScratchFolder weak, lost;
+  const SafetensorsFile full(recorded / "adapter_model.safetensors");
+  std::deque<std::vector<float>> weakened;
+  auto faint = tensors_of(full);
+  for (TensorToWrite& tensor : faint)
+    if (contains(tensor.name, "lora_B")) {
+      for (float& value : weakened.emplace_back(widen(*full.find(tensor.name)))) value *= 0.02f;
+      tensor.bytes = std::as_bytes(std::span(weakened.back()));
+    }
+  weak.write("adapter_config.json", content_of(recorded / "adapter_config.json"));
+  write_safetensors(weak / "adapter_model.safetensors", faint);
+  CHECK(total_loss(losses).kept() > 0.9);
+  CHECK(total_loss(merge_adapter(base, weak.path(), lost.path(), Coding::nf4)).kept() < 0.2);
 
   // From one type of 4 bits to the other: everything is quantized anew, and the folder says so.
   CHECK(merge_adapter(base, half.path(), other.path(), Coding::fp4).size() == 14);
