@@ -33,7 +33,8 @@ TEST_CASE("coded tile: each element is one chain over what the codes decode to, 
               for (Index k = 0; k < in; ++k)
                 sum = fma(broadcast(a[static_cast<std::size_t>(k * count + r)]),
                           broadcast(dense[static_cast<std::size_t>((first + j) * in + k)]), sum);
-              REQUIRE(c[at] == sum[0]);
+              const float expected = sum[0];
+              REQUIRE(c[at] == expected);
             }
         }
       }
