@@ -40,6 +40,7 @@ struct GenerateOptions {
 };
 struct MergeOptions {
   std::string model, adapter, output;
+  std::string quantization = "none";  // of the result: none, nf4 or fp4
   bool force = false, json = false;
 };
 struct InspectOptions {

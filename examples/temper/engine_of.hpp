@@ -223,7 +223,8 @@ class EngineOf : public Engine {
         .precision = recipe_.is("training.precision", "bf16") ? temper::Precision::bf16 : temper::Precision::full,
         .update =
             recipe_.is("training.update", "in_backward") ? temper::Update::in_backward : temper::Update::after_backward,
-        .scores = labels_ ? labels_->outputs() : 0};
+        .scores = labels_ ? labels_->outputs() : 0,
+        .threads = options_.threads};
   }
   void open_teacher(temper::Execution execution) {
     auto* const taught = std::get_if<temper::Taught<const RunTeacher>>(&objective_.objective);

@@ -32,6 +32,10 @@ class TextModelOf : public TextModel {
                                         const std::function<void(temper::TokenId)>& on_token) override {
     return temper::Generator<Model>(*model_, capacity, threads)(prompt, sampling, on_token);
   }
+  void follow(std::span<const temper::TokenId> text, int threads,
+              const std::function<void(std::span<const float>)>& on_logits) override {
+    temper::Generator<Model>(*model_, std::ssize(text), threads).follow(text, on_logits);
+  }
 
  private:
   std::unique_ptr<Model> model_;

@@ -17,6 +17,9 @@ class TextModel {
   virtual std::vector<temper::TokenId> generate(std::span<const temper::TokenId> prompt, temper::Index capacity,
                                                 int threads, const temper::Sampling& sampling,
                                                 const std::function<void(temper::TokenId)>& on_token) = 0;
+  // on_logits is given those that follow each token of the text.
+  virtual void follow(std::span<const temper::TokenId> text, int threads,
+                      const std::function<void(std::span<const float>)>& on_logits) = 0;
 };
 
 // 'adapter' may be empty: the model alone.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "temper/adapter/merge.hpp"
 
+#include <deque>
+
 #include "io/scratch.hpp"
 #include "support/golden_model.hpp"
 
@@ -237,10 +239,114 @@ TEST_CASE("merge: an adapter with a tensor too many, or one of a pair too few, i
   }
 }
 
-TEST_CASE("merge: a quantized base is refused, for it would round what is merged") {
-  const std::filesystem::path quantized = std::filesystem::path(TEMPER_TESTS) / "golden/storage/checkpoint_nf4";
-  CHECK_THROWS_WITH_AS(merge_adapter(quantized, golden_models / "llama3/adapter", "/nowhere"),
-                       doctest::Contains("is quantized (nf4)"), Error);
+const std::filesystem::path golden_storages = std::filesystem::path(TEMPER_TESTS) / "golden/storage";
+
+// An adapter that changes nothing: the recorded one with every B at zero.
+void write_idle_adapter(const ScratchFolder& adapter) {
+  const auto recorded = golden_models / "llama3/adapter";
+  const SafetensorsFile file(recorded / "adapter_model.safetensors");
+  auto tensors = tensors_of(file);
+  const std::vector<std::byte> zeros(1 << 16);
+  for (TensorToWrite& tensor : tensors)
+    if (contains(tensor.name, "lora_B")) tensor.bytes = std::span(zeros).first(tensor.bytes.size());
+  adapter.write("adapter_config.json", content_of(recorded / "adapter_config.json"));
+  write_safetensors(adapter / "adapter_model.safetensors", tensors);
+}
+
+TEST_CASE("merge: into 4 bits an adapter that changes nothing gives transformers' own file, byte for byte") {
+  ScratchFolder adapter, nf4, same;
+  write_idle_adapter(adapter);
+  const auto losses = merge_adapter(golden_models / "llama3", adapter.path(), nf4.path(), Coding::nf4);
+  const auto recorded = golden_storages / "checkpoint_nf4";
+  CHECK(content_of(nf4 / "model.safetensors") == content_of(recorded / "model.safetensors"));
+  CHECK(read_json(nf4 / "config.json")["quantization_config"] ==
+        read_json(recorded / "config.json")["quantization_config"]);
+  CHECK(losses.size() == 14);
+  for (const MatrixLoss& loss : losses) {
+    CHECK_FALSE(loss.changed());
+    CHECK(loss.relative_error() > 0.03);  // what every base loses
+    CHECK(loss.relative_error() < 0.2);
+  }
+}
+
+TEST_CASE("merge: an adapter on a quantized base is merged into a dense model that computes the same") {
+  const auto recorded = golden_models / "llama3/adapter";
+  for (const std::string name : {"checkpoint_nf4", "checkpoint_fp4"}) {
+    CAPTURE(name);
+    ScratchFolder merged;
+    const auto base = golden_storages / name;
+    CHECK(merge_adapter(base, recorded, merged.path()).empty());
+    CHECK_FALSE(read_json(merged / "config.json").contains("quantization_config"));
+    auto with = open_decoder<Cpu<float>>(
+        base,
+        on(AnyStorage{name.ends_with("nf4") ? AnyStorage{Nf4{}} : AnyStorage{Fp4{}}}, read_peft_config(recorded)));
+    load_peft(with, recorded);
+    Model after = alone(merged.path());
+    const auto rows = GoldenBatch("llama3").rows[0];
+    CHECK(relative_error<float>(logits_of(after, rows), logits_of(with, rows)) < 5e-6);
+  }
+}
+
+TEST_CASE("merge: into 4 bits again, what survives is measured, and what no adapter touches stays as it was") {
+  ScratchFolder merged, dense;
+  const auto base = golden_storages / "checkpoint_nf4", recorded = golden_models / "llama3/adapter";
+  const auto losses = merge_adapter(base, recorded, merged.path(), Coding::nf4);
+  merge_adapter(base, recorded, dense.path());
+  REQUIRE(losses.size() == 14);
+  const WeightFolder exact(dense.path()), now(merged.path()), before(base);
+  for (const MatrixLoss& loss : losses) {
+    CAPTURE(loss.name);
+    const auto w = CodedMatrix(StoredCodes(before, *before.find(loss.name)).read());
+    const auto q = CodedMatrix(StoredCodes(now, *now.find(loss.name)).read());
+    const auto m = widen(*exact.find(loss.name));
+    std::vector<float> was(m.size()), is(m.size());
+    w(0, was), q(0, is);
+    double weight = 0, change = 0, error = 0, along = 0;
+    for (std::size_t i = 0; i < m.size(); ++i) {
+      const double d = static_cast<double>(m[i]) - static_cast<double>(was[i]),
+                   e = static_cast<double>(is[i]) - static_cast<double>(m[i]);
+      weight += static_cast<double>(m[i]) * static_cast<double>(m[i]), change += d * d, error += e * e;
+      along += (static_cast<double>(is[i]) - static_cast<double>(was[i])) * d;
+    }
+    CHECK(loss.relative_change() == doctest::Approx(std::sqrt(change / weight)));
+    CHECK(loss.relative_error() == doctest::Approx(std::sqrt(error / weight)));
+    CHECK(loss.kept() == doctest::Approx(along / change));
+  }
+  CHECK(read_json(merged / "config.json") == read_json(base / "config.json"));
+  CHECK_NOTHROW(open_decoder<Cpu<float>>(merged.path(), FrozenOn<Nf4>{}));
+
+  ScratchFolder half, partly, other;
+  const SafetensorsFile file(recorded / "adapter_model.safetensors");
+  auto tensors = tensors_of(file);
+  std::erase_if(tensors, [](const TensorToWrite& t) { return contains(t.name, "layers.1."); });
+  half.write("adapter_config.json", content_of(recorded / "adapter_config.json"));
+  write_safetensors(half / "adapter_model.safetensors", tensors);
+  CHECK(merge_adapter(base, half.path(), partly.path(), Coding::nf4).size() == 7);
+  const WeightFolder some(partly.path());
+  for (const TensorInfo& tensor : before.tensors())
+    if (contains(tensor.name, "layers.1."))
+      CHECK(std::equal(tensor.bytes.begin(), tensor.bytes.end(), some.find(tensor.name)->bytes.begin()));
+
+  // A change far below the distance of 16 values does not survive, and the loss says so.
+  ScratchFolder weak, lost;
+  const SafetensorsFile full(recorded / "adapter_model.safetensors");
+  std::deque<std::vector<float>> weakened;
+  auto faint = tensors_of(full);
+  for (TensorToWrite& tensor : faint)
+    if (contains(tensor.name, "lora_B")) {
+      for (float& value : weakened.emplace_back(widen(*full.find(tensor.name)))) value *= 0.02f;
+      tensor.bytes = std::as_bytes(std::span(weakened.back()));
+    }
+  weak.write("adapter_config.json", content_of(recorded / "adapter_config.json"));
+  write_safetensors(weak / "adapter_model.safetensors", faint);
+  CHECK(total_loss(losses).kept() > 0.9);
+  CHECK(total_loss(merge_adapter(base, weak.path(), lost.path(), Coding::nf4)).kept() < 0.2);
+
+  // From one type of 4 bits to the other: everything is quantized anew, and the folder says so.
+  CHECK(merge_adapter(base, half.path(), other.path(), Coding::fp4).size() == 14);
+  CHECK(read_json(other / "config.json")["quantization_config"]["bnb_4bit_quant_type"] == "fp4");
+  CHECK_NOTHROW(open_decoder<Cpu<float>>(other.path(), FrozenOn<Fp4>{}));
+  CHECK(thrown_by([&] { merge_adapter(base, recorded, "/nowhere", Coding::int8); }).code == "merge.coding");
 }
 
 }  // namespace merge_test

@@ -214,6 +214,8 @@ TEST_CASE("config: weights that bitsandbytes quantized to 4 bits are known, othe
                                                                             {"bnb_4bit_quant_type", "nf3"},
                                                                             {"bnb_4bit_quant_storage", "bfloat16"}})
     CHECK(refused(with(llama(), "quantization_config", with(nf4, key, value))).code == "config.quantized");
+  const Json int8 = {{"quant_method", "bitsandbytes"}, {"load_in_8bit", true}, {"load_in_4bit", false}};
+  CHECK(refused(with(llama(), "quantization_config", int8)).message.find("in 8 bits") != std::string::npos);
 }
 
 TEST_CASE("config: a long value is not repeated whole") {

@@ -107,6 +107,16 @@ TEST_CASE("generate: logits through a cache have the bits of the whole forward p
   }
 }
 
+TEST_CASE("generate: a text that is followed has the logits of the whole forward pass after each token") {
+  Model model = opened("llama3");
+  const std::vector<TokenId> text = {3, 1, 4, 1, 5, 9, 2, 6};
+  std::vector<float> all;
+  Generator<Model> generator(model, 8, 1);
+  generator.follow(text, [&](std::span<const float> logits) { all.insert(all.end(), logits.begin(), logits.end()); });
+  CHECK(all == logits_of(model, row_of(text)));
+  CHECK_THROWS_AS(Generator<Model>(model, 4, 1).follow(text, [](std::span<const float>) {}), Error);
+}
+
 TEST_CASE("generate: dynamic scaling goes on beyond the trained length") {
   Model model = opened("llama_dynamic");
   Generator generate(model, 60, 1);

@@ -6,6 +6,7 @@
 
 #include "program/program.hpp"
 #include "program/tiny_model.hpp"
+#include "temper/model/code_tensors.hpp"
 
 namespace quantized_test {
 
@@ -130,6 +131,76 @@ TEST_CASE("quantized: a checkpoint in 4 bits is opened as it lies, and not as so
   tiny.recipe["adapter"] = {{"method", "full"}};
   CHECK(run_program({"plan", tiny.write_recipe().string()}).err.find("the whole model is to be trained") !=
         std::string::npos);
+}
+
+// The tiny model as transformers saves it in 4 bits; that the bytes are transformers' own is shown for the golden one
+// (tests/adapter/merge_test.cpp).
+void save_in_four_bits(const fs::path& folder) {
+  using namespace temper;
+  std::vector<TensorToWrite> tensors;
+  std::vector<std::unique_ptr<CodedMatrix>> matrices;
+  const WeightFolder weights(folder);
+  for (const TensorInfo& tensor : weights.tensors()) {
+    const FloatSource values = [&tensor](Index first, std::span<float> to) { widen(tensor, first, to); };
+    if (tensor.name.find("_proj") == std::string::npos) {
+      tensors.push_back({tensor.name, Element::f32, tensor.shape, {}, values});
+      continue;
+    }
+    matrices.push_back(
+        std::make_unique<CodedMatrix>(Coding::nf4, ScaleForm::coded, tensor.shape[0], tensor.shape[1], values));
+    matrices.back()->add_to(tensors, tensor.name, Element::f32);
+  }
+  write_safetensors(folder / "model.safetensors", tensors);
+  Json config = tiny_config();
+  config["quantization_config"] = quantization_config(Coding::nf4, ScaleForm::coded, "float32");
+  write_text(folder / "config.json", config.dump());
+}
+
+TEST_CASE("quantized: a checkpoint in 4 bits is trained on, resumed, evaluated, asked and merged") {
+  TinyRun tiny;
+  save_in_four_bits(tiny / "model");
+  tiny.recipe["training"].update(Json{{"epochs", 8}, {"max_steps", 40}});
+  check_run(tiny, "nf4", std::size_t{1} << 20);
+  const std::string whole = without_time(read_text(tiny / "run/metrics.jsonl"));
+  tiny.recipe["output"] = "stopped";
+  Program stopped({"train", tiny.write_recipe().string(), "--json"});
+  stopped.read_lines(3);
+  stopped.signal(SIGINT);
+  stopped.finish();
+  CHECK(run_program({"resume", (tiny / "stopped").string()}).code == 0);
+  CHECK(without_time(read_text(tiny / "stopped/metrics.jsonl")) == whole);
+
+  const std::string model = (tiny / "model").string(), adapter = (tiny / "run/adapter").string();
+  const auto text = [](std::vector<std::string> where) {
+    where.insert(where.begin(), "generate");
+    for (const char* more : {"--prompt", "Colour 3?", "--chat", "--max-new-tokens", "4", "--json"})
+      where.emplace_back(more);
+    const Finished finished = run_program(where);
+    CHECK(finished.code == 0);
+    return finished.json()["text"].get<std::string>();
+  };
+  const auto merged = [&](const std::string& output, const std::string& quantization) {
+    return run_program({"merge", "--model", model, "--adapter", adapter, "--output", (tiny / output).string(),
+                        "--quantization", quantization, "--json"});
+  };
+  CHECK(merged("dense", "none").json()["output"] == (tiny / "dense").string());
+  CHECK(text({"--model", (tiny / "dense").string()}) == text({"--model", model, "--adapter", adapter}));
+
+  // Into 4 bits again, with what that loses said on the way and kept beside it.
+  const Finished coded = merged("coded", "nf4");
+  REQUIRE(coded.code == 0);
+  const Json certificate = coded.json()["certificate"];
+  CHECK(certificate == temper::parse_json(read_text(tiny / "coded/merge_certificate.json"), "merge_certificate.json"));
+  CHECK(certificate["matrices"].size() == 14);
+  CHECK(certificate["total"]["kept"] > 0);
+  CHECK(certificate["total"]["kept"] < 1.5);
+  CHECK(certificate["total"]["error"] > 0);
+  CHECK(certificate["logits"]["tokens"] == 32);
+  CHECK(certificate["logits"]["base_divergence"] > 0);
+  CHECK(certificate["loses_most"] == (coded.err.find("keeps less than half") != std::string::npos));
+  CHECK(run_program({"eval", (tiny / "run").string(), "--json"}).code == 0);
+  CHECK_FALSE(text({"--model", (tiny / "coded").string()}).empty());
+  CHECK(merged("other", "int8").code == 2);
 }
 
 }  // namespace quantized_test

@@ -173,4 +173,35 @@ TEST_CASE("quantize: the mean of many numbers is near the exact one, and that of
   CHECK(torch_mean(std::vector<float>{3.5f}) == 3.5f);
 }
 
+// A pool of three that begins with the last piece.
+struct Backwards {
+  static constexpr int count() { return 3; }
+  static void parallel(Index pieces, auto&& work) {
+    for (Index piece = pieces; piece-- > 0;) work(piece);
+  }
+};
+
+TEST_CASE("quantize: a matrix in pieces has the codes and scales of the whole, whoever makes which piece") {
+  for (const Coding coding : {Coding::nf4, Coding::int8})
+    for (const Shape& shape : {Shape{"long", 701, 451}, Shape{"odd", 3, 3}, Shape{"none", 0, 5}}) {
+      const std::vector<float> values = numbers(shape);
+      const auto in_pieces = [&](auto&& pool) {
+        Coded made;
+        made.scales = quantize_pieces(
+            pool, coding, shape.rows, shape.cols,
+            [&](Index begin, std::span<float> to) { std::copy_n(values.begin() + begin, to.size(), to.begin()); },
+            [&](Index at, std::span<const std::uint8_t> codes) {
+              CHECK(at == std::ssize(made.codes));
+              made.codes.insert(made.codes.end(), codes.begin(), codes.end());
+            });
+        return made;
+      };
+      const Coded whole = coded(coding, shape, values), one = in_pieces(OneThread{}), three = in_pieces(Backwards{});
+      CHECK(one.codes == whole.codes);
+      CHECK(one.scales == whole.scales);
+      CHECK(three.codes == whole.codes);
+      CHECK(three.scales == whole.scales);
+    }
+}
+
 }  // namespace quantize_test

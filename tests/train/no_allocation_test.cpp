@@ -1,29 +1,47 @@
 // SPDX-License-Identifier: MIT
 // After the first step, steps allocate nothing. Counted are operator new in all its forms and, where no sanitizer
 // stands in the way, malloc, calloc and realloc of the GNU C library, which Eigen and others call directly.
+//
+// The bytes that operator new holds are counted too: what quantizing on load takes beyond the quantized model.
+#include <malloc.h>
+
 #include <atomic>
 #include <cstdlib>
 #include <new>
 
+#include "support/coded_weights.hpp"
 #include "support/golden_model.hpp"
 
 namespace {
 
 std::atomic<long> allocations{0};
+std::atomic<long> held_bytes{0}, most_bytes{0};
 std::atomic<bool> counting{false};
 
 void note() {
   if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
 }
+void* held(void* memory) {
+  if (counting.load(std::memory_order_relaxed)) {
+    const auto bytes = static_cast<long>(::malloc_usable_size(memory));
+    const long now = held_bytes.fetch_add(bytes) + bytes;
+    for (long most = most_bytes; now > most && !most_bytes.compare_exchange_weak(most, now);) continue;
+  }
+  return memory;
+}
+void freed(void* memory) {
+  if (memory && counting.load(std::memory_order_relaxed)) held_bytes -= static_cast<long>(::malloc_usable_size(memory));
+  std::free(memory);
+}
 void* allocated(std::size_t bytes) {
   note();
-  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
+  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return held(memory);
   throw std::bad_alloc();
 }
 void* allocated(std::size_t bytes, std::align_val_t alignment) {
   note();
   const auto unit = static_cast<std::size_t>(alignment);
-  if (void* memory = std::aligned_alloc(unit, (bytes + unit) / unit * unit)) return memory;
+  if (void* memory = std::aligned_alloc(unit, (bytes + unit) / unit * unit)) return held(memory);
   throw std::bad_alloc();
 }
 
@@ -33,14 +51,14 @@ void* operator new(std::size_t bytes) { return allocated(bytes); }
 void* operator new[](std::size_t bytes) { return allocated(bytes); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) { return allocated(bytes, alignment); }
 void* operator new[](std::size_t bytes, std::align_val_t alignment) { return allocated(bytes, alignment); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept { freed(memory); }
+void operator delete[](void* memory) noexcept { freed(memory); }
+void operator delete(void* memory, std::size_t) noexcept { freed(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { freed(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { freed(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { freed(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { freed(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { freed(memory); }
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
@@ -127,6 +145,27 @@ TEST_CASE("no allocation: the count sees vectors, strings and aligned memory") {
           Wide* volatile wide = new Wide();  // volatile: a compiler may leave out what nobody looks at
           delete wide;
         }) > 0);
+}
+
+TEST_CASE("no allocation: quantizing on load takes the quantized model and a piece for each thread, no matrix") {
+  constexpr Index rows = 384, cols = 1024;
+  const OneWeight source(rows, cols);
+  for (const AnyStorage& storage : {AnyStorage{Nf4{}}, AnyStorage{Int8{}}})
+    for (const int threads : {1, 3}) {
+      Memory<Cpu<float>> memory(Execution::running);
+      Threads stream(threads);
+      Builder<Cpu<float>> build(memory, stream, &source, 1);
+      held_bytes = 0, most_bytes = 0;
+      WeightMatrix<Cpu<float>> made;
+      allocations_of([&] { made = storage.matrix(build, "p", rows, cols); });
+      const long matrix = rows * cols * 4, scales = 4 * scales_of(made.codes.coding, rows, cols);
+      const long piece =
+          quantized_at_once(made.codes.coding, cols) * 5;  // floats, and at most a byte of codes for each
+      CAPTURE(most_bytes.load());
+      CHECK(most_bytes <= threads * piece + 2 * scales + 4096);
+      CHECK(2 * most_bytes < (threads == 1 ? matrix : 2 * matrix));
+      CHECK(memory.bytes()[static_cast<std::size_t>(Holder::frozen_weights)] <= made.bytes() + 3 * 64);
+    }
 }
 
 TEST_CASE("no allocation: with LoRA, steps allocate nothing after the first") {

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: MIT
-// Folds an adapter into dense weights: W + s B A, and with DoRA each row brought to its magnitude, computed in float
-// and rounded once to the base's own type. Works on files, matrix by matrix, so it needs no more memory than the
-// largest matrix's adapter.
+// Folds an adapter into its base: W + s B A, and with DoRA each row brought to its magnitude, computed in float and
+// rounded once to the base's own type, of a base in 4 bits to the type that it had before. Works on files, matrix by
+// matrix, so it needs no more memory than the largest matrix's adapter. Into 4 bits the result is held until it is
+// written, and what that loses is measured.
 #pragma once
 #include <filesystem>
 #include <memory>
 #include <set>
 #include <vector>
 
+#include "temper/adapter/merge_loss.hpp"
 #include "temper/adapter/peft.hpp"
+#include "temper/model/code_tensors.hpp"
 
 namespace temper {
 
 // One matrix with its adapter; read in pieces, from the front.
 struct MergedMatrix {
-  TensorInfo weight;
+  FloatSource weight;
+  Index cols;
   std::vector<float> down, up, magnitude;  // A, B, and DoRA's m or nothing
   Index rank;
   float scale;
@@ -22,9 +26,8 @@ struct MergedMatrix {
   Index made = -1;
 
   void make(Index index) {
-    const Index cols = weight.shape[1];
     row.resize(static_cast<std::size_t>(cols));
-    widen(weight, index * cols, std::span<float>(row));
+    weight(index * cols, row);
     std::vector<float> change(row.size(), 0.0f);
     for (Index r = 0; r < rank; ++r) {
       const float factor = up[static_cast<std::size_t>(index * rank + r)];
@@ -43,7 +46,6 @@ struct MergedMatrix {
     made = index;
   }
   void operator()(Index first, std::span<float> to) {
-    const Index cols = weight.shape[1];
     for (std::size_t i = 0; i < to.size();) {
       const Index at = first + static_cast<Index>(i), begin = at % cols;
       if (at / cols != made) make(at / cols);
@@ -82,9 +84,93 @@ inline Json merged_score_config(const std::filesystem::path& base, const std::fi
   return result;
 }
 
-// 'folder' is one that a NewFolder builds; the result loads as a model of its own.
-inline void merge_adapter(const std::filesystem::path& base, const std::filesystem::path& adapter,
-                          const std::filesystem::path& folder) {
+// A tensor of the base, dense or in codes.
+struct BaseTensor {
+  const TensorInfo* tensor;
+  Element element;  // of what is written densely
+  std::vector<Index> shape;
+  FloatSource values;
+  std::shared_ptr<CodedMatrix> codes = nullptr;
+
+  BaseTensor(const WeightFolder& folder, const TensorInfo& from, Coding coding) : tensor(&from) {
+    if (coding != Coding::dense && holds_codes(from)) {
+      const StoredCodes stored(folder, from);
+      const StoredTensor read = stored.read();
+      element = stored.original(), shape = read.shape;
+      codes = std::make_shared<CodedMatrix>(read);
+      values = [held = codes](Index first, std::span<float> to) { (*held)(first, to); };
+    } else {
+      element = require_element(from), shape = from.shape;
+      values = [from](Index first, std::span<float> to) { widen(from, first, to); };
+    }
+  }
+};
+
+// The tensors of the merged model, on their way to its folder.
+class MergedTensors {
+ public:
+  MergedTensors(Coding base, Coding into) : base_(base), into_(into) {}
+
+  // 'values' are those of the base where the adapter changes nothing.
+  void add(const BaseTensor& base, const FloatSource& values, bool changed) {
+    const std::string& name = base.tensor->name;
+    if (into_ == Coding::dense || !quantizes(base)) {
+      tensors_.push_back({name, base.element, base.shape, {}, values});
+    } else if (base_ == into_ && !changed) {
+      keep(base.codes).add_to(tensors_, name, base.element);
+    } else {
+      const Index rows = base.shape[0], cols = base.shape[1];
+      const ScaleForm form = base.codes ? base.codes->form() : ScaleForm::coded;
+      const CodedMatrix& stored = keep(std::make_shared<CodedMatrix>(into_, form, rows, cols, values));
+      kept_.back()->add_to(tensors_, name, base.element);
+      std::shared_ptr<CodedMatrix> again;
+      if (base_ != into_) again = std::make_shared<CodedMatrix>(into_, form, rows, cols, base.values);
+      losses_.push_back(matrix_loss(name, rows * cols, base.values, values,
+                                    again ? FloatSource(std::cref(*again)) : base.values, std::cref(stored)));
+    }
+  }
+  void add(TensorToWrite tensor) { tensors_.push_back(std::move(tensor)); }
+
+  void settle(Json& config) const {
+    if (into_ == Coding::dense) config.erase("quantization_config");
+    if (into_ == base_ || into_ == Coding::dense) return;
+    const char* const key = config.contains("torch_dtype") ? "torch_dtype" : "dtype";
+    const bool known = config.contains(key) && config[key].is_string();
+    ScaleForm form = ScaleForm::coded;
+    if (!kept_.empty()) form = kept_.back()->form();
+    const Json before = config.contains("quantization_config") ? config["quantization_config"] : Json::object();
+    Json& now = config["quantization_config"];
+    now = quantization_config(into_, form, known ? config[key].get<std::string>() : "float32");
+    const char* const skipped = "llm_int8_skip_modules";
+    if (before.is_object() && before.contains(skipped)) now[skipped] = before[skipped];
+  }
+  const std::vector<TensorToWrite>& tensors() const { return tensors_; }
+  std::vector<MatrixLoss> losses() && { return std::move(losses_); }
+
+ private:
+  // Every linear layer but the head, or of a quantized base what was quantized.
+  bool quantizes(const BaseTensor& base) const {
+    if (base_ != Coding::dense) return base.codes != nullptr;
+    const std::string& name = base.tensor->name;
+    return base.shape.size() == 2 && name.ends_with(".weight") && name.find(".layers.") != std::string::npos;
+  }
+  CodedMatrix& keep(std::shared_ptr<CodedMatrix> matrix) {
+    kept_.push_back(std::move(matrix));
+    return *kept_.back();
+  }
+
+  Coding base_, into_;
+  std::vector<TensorToWrite> tensors_;
+  std::vector<std::shared_ptr<CodedMatrix>> kept_;  // until they are written
+  std::vector<MatrixLoss> losses_;
+};
+
+// 'folder' is one that a NewFolder builds; the result loads as a model of its own: dense, or in 4 bits, and then what
+// each matrix that was quantized anew lost is returned.
+inline std::vector<MatrixLoss> merge_adapter(const std::filesystem::path& base, const std::filesystem::path& adapter,
+                                             const std::filesystem::path& folder, Coding into = Coding::dense) {
+  require(into != Coding::int8, Fault::usage, "merge.coding",
+          "merge: into int8 is asked for; expected dense, nf4 or fp4");
   const bool dora = peft_kind(adapter) == PeftKind::dora;
   const Lora<> lora = dora ? read_peft_dora(adapter).lora : read_peft_config(adapter);
   const WeightFolder weights(base);
@@ -92,11 +178,7 @@ inline void merge_adapter(const std::filesystem::path& base, const std::filesyst
   const SafetensorsFile deltas(adapter_path);
   const auto scale = static_cast<float>(lora.scale());
   Json config = read_json(base / "config.json");
-  require(
-      coding_of(weights) == Coding::dense, Fault::usage, "merge.quantized",
-      "{}: is quantized ({}), and a merged matrix would be rounded to it again, which loses most of what an adapter "
-      "adds; expected the dense original of this base",
-      shown_path(base), name_of(coding_of(weights)));
+  const Coding coding = coding_of(weights);
   std::set<std::string> used;
   const auto take = [&](const std::string& name) {
     const TensorInfo* tensor = deltas.find(name);
@@ -109,16 +191,12 @@ inline void merge_adapter(const std::filesystem::path& base, const std::filesyst
   const bool classifier = deltas.find(score) != nullptr;
   if (classifier) config = merged_score_config(base, adapter, *deltas.find(score));
 
-  std::vector<TensorToWrite> tensors;
+  MergedTensors merged(coding, into);
   for (const TensorInfo& tensor : weights.tensors()) {
     if (classifier && tensor.name == "lm_head.weight") continue;
-    const Element element = require_element(tensor);
-    refuse_non_finite(tensor);
-    const auto keep_as_is = [&](const TensorInfo& source) {
-      tensors.push_back({tensor.name, element, tensor.shape, {}, [source](Index first, std::span<float> to) {
-                           widen(source, first, to);
-                         }});
-    };
+    if (tensor.element) refuse_non_finite(tensor);
+    if (coding != Coding::dense && is_code_part(weights, tensor)) continue;
+    const BaseTensor from(weights, tensor, coding);
     const std::string_view ending = ".weight";
     const std::string path =
         tensor.name.ends_with(ending) ? tensor.name.substr(0, tensor.name.size() - ending.size()) : "";
@@ -127,55 +205,55 @@ inline void merge_adapter(const std::filesystem::path& base, const std::filesyst
     const TensorInfo* magnitude = dora && a ? take(peft_prefix + path + ".lora_magnitude_vector") : nullptr;
     const TensorInfo* whole = take(peft_name(lora, tensor.name));  // a trained bias, or a module that was saved whole
     if (whole) {
-      require(whole->shape == tensor.shape, Fault::data, "weights.shape",
+      require(whole->shape == from.shape, Fault::data, "weights.shape",
               "{}: tensor '{}' has shape {} but the base has {}; "
               "the adapter was made for another model",
-              adapter_path.string(), whole->name, shape_text(whole->shape), shape_text(tensor.shape));
-      keep_as_is(*whole);
+              adapter_path.string(), whole->name, shape_text(whole->shape), shape_text(from.shape));
+      merged.add(
+          from, [source = *whole](Index first, std::span<float> to) { widen(source, first, to); }, true);
     } else if (a || b) {
       require(a && b, Fault::data, "merge.shape",
               "{}: '{}' has lora_A or lora_B but not both; expected the two; the file was cut or put together wrongly",
               adapter_path.string(), tensor.name);
-      require(tensor.shape.size() == 2 && a->shape == std::vector<Index>{lora.rank, tensor.shape[1]} &&
-                  b->shape == std::vector<Index>{tensor.shape[0], lora.rank},
+      require(from.shape.size() == 2 && a->shape == std::vector<Index>{lora.rank, from.shape[1]} &&
+                  b->shape == std::vector<Index>{from.shape[0], lora.rank},
               Fault::data, "merge.shape",
               "{}: lora_A {} and lora_B {} do not fit '{}' {} at rank {}; the adapter was made for "
               "another model",
-              adapter_path.string(), shape_text(a->shape), shape_text(b->shape), tensor.name, shape_text(tensor.shape),
+              adapter_path.string(), shape_text(a->shape), shape_text(b->shape), tensor.name, shape_text(from.shape),
               lora.rank);
-      require(!dora || (magnitude && magnitude->shape == std::vector<Index>{tensor.shape[0]}), Fault::data,
-              "merge.shape", "{}: the lora_magnitude_vector of '{}' is {}; expected [{}]", adapter_path.string(),
-              tensor.name, magnitude ? shape_text(magnitude->shape) : "missing", tensor.shape[0]);
-      const auto merged =
-          std::make_shared<MergedMatrix>(MergedMatrix{.weight = tensor,
+      require(!dora || (magnitude && magnitude->shape == std::vector<Index>{from.shape[0]}), Fault::data, "merge.shape",
+              "{}: the lora_magnitude_vector of '{}' is {}; expected [{}]", adapter_path.string(), tensor.name,
+              magnitude ? shape_text(magnitude->shape) : "missing", from.shape[0]);
+      const auto matrix =
+          std::make_shared<MergedMatrix>(MergedMatrix{.weight = from.values,
+                                                      .cols = from.shape[1],
                                                       .down = widen(*a),
                                                       .up = widen(*b),
                                                       .magnitude = magnitude ? widen(*magnitude) : std::vector<float>{},
                                                       .rank = lora.rank,
                                                       .scale = scale});
-      tensors.push_back({tensor.name, element, tensor.shape, {}, [merged](Index first, std::span<float> to) {
-                           (*merged)(first, to);
-                         }});
+      merged.add(
+          from, [matrix](Index first, std::span<float> to) { (*matrix)(first, to); }, true);
     } else {
-      keep_as_is(tensor);
+      merged.add(from, from.values, false);
     }
   }
 
   if (const TensorInfo* head = used.count(score) ? nullptr : take(score))
-    tensors.push_back(
-        {"score.weight", Element::f32, head->shape, {}, [source = *head](Index first, std::span<float> to) {
-           widen(source, first, to);
-         }});
+    merged.add({"score.weight", Element::f32, head->shape, {}, [source = *head](Index first, std::span<float> to) {
+                  widen(source, first, to);
+                }});
   // A tied model whose head was trained by itself is tied no longer, even where its file stores the head a second time.
   const std::string head = std::string(peft_prefix) + "lm_head.weight";
   if (used.count(head)) config["tie_word_embeddings"] = false;
   if (const TensorInfo* tensor = used.count(head) ? nullptr : take(head)) {
     const TensorInfo* table = weights.find("model.embed_tokens.weight");
-    tensors.push_back({"lm_head.weight",
-                       table ? require_element(*table) : Element::f32,
-                       tensor->shape,
-                       {},
-                       [source = *tensor](Index first, std::span<float> to) { widen(source, first, to); }});
+    merged.add({"lm_head.weight",
+                table ? require_element(*table) : Element::f32,
+                tensor->shape,
+                {},
+                [source = *tensor](Index first, std::span<float> to) { widen(source, first, to); }});
     config["tie_word_embeddings"] = false;
   }
   for (const TensorInfo& tensor : deltas.tensors())
@@ -184,12 +262,14 @@ inline void merge_adapter(const std::filesystem::path& base, const std::filesyst
             "adapter of this base model",
             adapter_path.string(), tensor.name, shown_path(base));
 
+  merged.settle(config);
   if (config == read_json(base / "config.json"))
     std::filesystem::copy_file(base / "config.json", folder / "config.json");
   else
     write_file_atomically(folder / "config.json", config.dump(2) + "\n");
-  write_weights(folder, tensors);
+  write_weights(folder, merged.tensors());
   copy_companions(base, folder);
+  return std::move(merged).losses();
 }
 
 }  // namespace temper

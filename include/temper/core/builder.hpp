@@ -3,6 +3,7 @@
 // puts them where they belong; the account that it keeps makes loading a bijection (weight_account.hpp).
 #pragma once
 #include <algorithm>
+#include <concepts>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -40,6 +41,13 @@ struct TrainedForm {
 
 template <class B>
 struct FrozenLinear;
+
+// A stream on which work can be cut into pieces on the host.
+template <class Stream>
+concept RunsPieces = requires(Stream& stream, void (&piece)(Index)) {
+  stream.parallel(Index{1}, piece);
+  { stream.count() } -> std::convertible_to<int>;
+};
 
 template <class B>
 class Builder {
@@ -205,7 +213,8 @@ class Builder {
     return {static_cast<const std::uint8_t*>(tensor.data), codes, rows, cols};
   }
 
-  // read(begin, floats) gives elements of the flattened matrix; no more than a piece of it is held as floats.
+  // read(begin, floats) gives elements of the flattened matrix; no more than a piece for each thread is
+  // held as floats.
   template <class Read>
   WeightMatrix<B> quantized(Index rows, Index cols, Coding coding, ScaleForm form, Read&& read_piece) {
     const CodedBytes bytes = coded_bytes(coding, form, rows, cols);
@@ -215,22 +224,20 @@ class Builder {
     Codes codes{coding, {form, scales, scale_codes, 0}};
     if (memory_.planning()) return {data, codes, rows, cols};
 
-    std::vector<float> largest(static_cast<std::size_t>(scales_of(coding, rows, cols)));
-    const Index at_once = quantized_at_once(coding, cols), elements_of_byte = coding == Coding::int8 ? 1 : 2;
-    std::vector<float> piece(static_cast<std::size_t>(std::min(at_once, rows * cols)));
-    std::vector<std::uint8_t> coded(piece.size());
-    for (Index begin = 0; begin < rows * cols; begin += at_once) {
-      const std::span values(piece.data(), static_cast<std::size_t>(std::min(at_once, rows * cols - begin)));
-      read_piece(begin, values);
-      const std::size_t made = quantize(coding, values, coded.data(),
-                                        &largest[static_cast<std::size_t>(begin / elements_of_scale(coding, cols))]);
-      B::upload(stream_, data + begin / elements_of_byte, coded.data(), made);
-    }
+    const auto keep_codes = [&](Index at, std::span<const std::uint8_t> made) {
+      B::upload(stream_, data + at, made.data(), made.size());
+    };
+    std::vector<float> largest = [&] {
+      if constexpr (RunsPieces<typename B::Stream>)
+        return quantize_pieces(stream_, coding, rows, cols, read_piece, keep_codes);
+      else
+        return quantize_pieces(OneThread{}, coding, rows, cols, read_piece, keep_codes);
+    }();
     if (form == ScaleForm::plain) {
       B::upload(stream_, scales, largest.data(), bytes.scales);
     } else {
       std::vector<float> values(bytes.scales / sizeof(float));
-      coded.resize(bytes.scale_codes);
+      std::vector<std::uint8_t> coded(bytes.scale_codes);
       codes.scales.offset = quantize_scales(largest, coded.data(), values.data());
       B::upload(stream_, scale_codes, coded.data(), bytes.scale_codes);
       B::upload(stream_, scales, values.data(), bytes.scales);

@@ -178,6 +178,10 @@ inline Coding read_coding(const ConfigReader& config) {
   const Json* json = config.find("quantization_config");
   if (!json) return Coding::dense;
   const ConfigReader reader(*json, config.source() + ": quantization_config");
+  require(!reader.flag_or("load_in_8bit", false), Fault::data, "config.quantized",
+          "{}: the weights are quantized already, in 8 bits (load_in_8bit), a layout that is not read here; expected 4 "
+          "bits, or the unquantized original, of which quantization int8 makes such codes on load",
+          reader.source());
   const std::string method = reader.word_or("quant_method", ""), type = reader.word_or("bnb_4bit_quant_type", "fp4");
   const std::string bytes = reader.word_or("bnb_4bit_quant_storage", "uint8");
   require(method == "bitsandbytes" && reader.flag_or("load_in_4bit", false) && (type == "nf4" || type == "fp4") &&

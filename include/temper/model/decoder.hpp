@@ -53,6 +53,7 @@ struct BuildOptions {
   Precision precision = Precision::full;
   Update update = Update::after_backward;  // in_backward: no memory for the gradients of matrices, see docs/memory.md
   Index scores = 0;                        // outputs of a score head in place of the language head; 0: none
+  int threads = 1;  // that quantize weights on their way from the file, to the same bits; 0: all cores
 };
 
 template <class B, class A>
@@ -86,7 +87,7 @@ class Decoder {
         "the config.json that belongs to these weights",
         source_ ? source_->description() : "", name_of(config_.coding),
         name_of(source_ ? source_->coding() : Coding::dense));
-    typename B::Stream stream(1);
+    typename B::Stream stream(options.execution == Execution::planning ? 1 : options.threads);
     Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range,
                      {options.base, options.precision, options.update});
     embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width,

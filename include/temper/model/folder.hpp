@@ -32,7 +32,7 @@ class FolderWeights : public WeightSource {
   std::vector<std::string> names() const override {
     std::vector<std::string> all;
     for (const TensorInfo& tensor : weights_.tensors())
-      if (!is_part(tensor)) all.push_back(tensor.name);
+      if (coding_ == Coding::dense || !is_code_part(weights_, tensor)) all.push_back(tensor.name);
     return all;
   }
   Coding coding() const override { return coding_; }
@@ -45,13 +45,6 @@ class FolderWeights : public WeightSource {
   }
 
  private:
-  // Of a quantized weight, which takes all of its parts with it.
-  bool is_part(const TensorInfo& tensor) const {
-    const std::string_view whole = coding_ == Coding::dense ? "" : weight_of_part(tensor.name);
-    const TensorInfo* weight = whole.empty() ? nullptr : weights_.find(whole);
-    return weight && holds_codes(*weight);
-  }
-
   std::filesystem::path folder_;
   WeightFolder weights_;
   Coding coding_;
@@ -87,7 +80,7 @@ inline void write_weights(const std::filesystem::path& folder, const std::vector
   std::vector<std::vector<TensorToWrite>> shards(1);
   std::size_t total = 0, filled = 0;
   for (const TensorToWrite& tensor : tensors) {
-    std::size_t bytes = bytes_of(tensor.element);
+    std::size_t bytes = tensor.element_bytes();
     for (const Index extent : tensor.shape) bytes *= static_cast<std::size_t>(extent);
     if (filled > 0 && filled + bytes > shard_bytes) shards.emplace_back(), filled = 0;
     shards.back().push_back(tensor);

@@ -100,6 +100,21 @@ class Generator {
     return generated;
   }
 
+  // Reads a text: on_logits is given those that follow each of its tokens.
+  void follow(std::span<const TokenId> text, const std::function<void(std::span<const Act>)>& on_logits) {
+    require(std::ssize(text) <= capacity_, Fault::usage, "generate.capacity",
+            "a text of {} tokens does not fit into {}; expected it to; shorten it", text.size(), capacity_);
+    Arena arena(block_.data, block_.bytes());
+    Context<B> ctx(stream_, arena, 0, Execution::running);
+    ctx.set_mode(Mode::evaluating);
+    Index past = 0;
+    for (const TokenId& token : text) {
+      next_logits(ctx, {&token, 1}, past);
+      past += 1 + (past == 0 ? prefix_of(model_) : 0);
+      on_logits(logits_);
+    }
+  }
+
  private:
   // Logits of the token after the last of 'tokens', which follow 'past' others of the same text.
   void next_logits(Context<B>& ctx, std::span<const TokenId> tokens, Index past) {

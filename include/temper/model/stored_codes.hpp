@@ -33,6 +33,13 @@ inline std::string_view weight_of_part(std::string_view name) {
   return {};
 }
 
+// Of a quantized weight, which takes all of its parts with it.
+inline bool is_code_part(const WeightFolder& folder, const TensorInfo& tensor) {
+  const std::string_view whole = weight_of_part(tensor.name);
+  const TensorInfo* weight = whole.empty() ? nullptr : folder.find(whole);
+  return weight && holds_codes(*weight);
+}
+
 // What the weights of a folder are coded in: dense where no tensor says otherwise.
 inline Coding coding_of(const WeightFolder& folder) {
   for (const TensorInfo& tensor : folder.tensors())
@@ -47,12 +54,9 @@ class StoredCodes {
 
   StoredTensor read() const {
     const Coding coding = coding_of(folder_);
-    const TensorInfo& packed = part(std::string(code_state) + std::string(name_of(coding)), "U8");
-    require(packed.bytes.size() <= 4096, Fault::data, "codes.state", "{} has {} bytes; expected a short JSON object",
-            shown_tensor(packed), packed.bytes.size());
-    const std::string text(reinterpret_cast<const char*>(packed.bytes.data()), packed.bytes.size());
+    const TensorInfo& packed = packed_state(coding);
     const JsonSource source{shown_tensor(packed)};
-    const Json state = parse_json(text, source.name);
+    const Json state = parsed(packed);
     const std::string type = require_string(state, "quant_type", source);
     require(type == name_of(coding), Fault::data, "codes.type",
             "{}: quant_type is '{}'; expected '{}', as the name says; the file was put together wrongly", source.name,
@@ -85,7 +89,24 @@ class StoredCodes {
     return {Element::f32, {rows, cols}, weight_.bytes.data(), codes};
   }
 
+  // What the weight was before it was quantized, as its description says; F32 where it says nothing that is known.
+  Element original() const {
+    const Json state = parsed(packed_state(coding_of(folder_)));
+    const Json* type = state.is_object() && state.contains("dtype") ? &state["dtype"] : nullptr;
+    return type && *type == "bfloat16" ? Element::bf16 : type && *type == "float16" ? Element::f16 : Element::f32;
+  }
+
  private:
+  const TensorInfo& packed_state(Coding coding) const {
+    const TensorInfo& packed = part(std::string(code_state) + std::string(name_of(coding)), "U8");
+    require(packed.bytes.size() <= 4096, Fault::data, "codes.state", "{} has {} bytes; expected a short JSON object",
+            shown_tensor(packed), packed.bytes.size());
+    return packed;
+  }
+  static Json parsed(const TensorInfo& packed) {
+    const std::string text(reinterpret_cast<const char*>(packed.bytes.data()), packed.bytes.size());
+    return parse_json(text, shown_tensor(packed));
+  }
   const TensorInfo& part(const std::string& ending, std::string_view dtype) const {
     const TensorInfo* found = folder_.find(weight_.name + ending);
     require(found != nullptr, Fault::data, "codes.missing",

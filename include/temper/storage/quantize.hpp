@@ -120,6 +120,39 @@ inline std::size_t quantize(Coding coding, std::span<const float> values, std::u
   return static_cast<std::size_t>((count + 1) / 2);
 }
 
+// Runs what a pool of threads would, on the caller's thread alone.
+struct OneThread {
+  static constexpr int count() { return 1; }
+  static void parallel(Index pieces, auto&& work) {
+    for (Index piece = 0; piece < pieces; ++piece) work(piece);
+  }
+};
+
+// A whole matrix, a piece at a time on each thread: read(begin, floats) gives elements of the flattened matrix,
+// keep(byte, codes) takes what they became, in order. The scales. A piece knows nothing of the others, so bits do not
+// depend on the threads.
+template <class Pool, class Read, class Keep>
+std::vector<float> quantize_pieces(Pool&& threads, Coding coding, Index rows, Index cols, Read&& read, Keep&& keep) {
+  const Index count = rows * cols, at_once = std::min(quantized_at_once(coding, cols), count);
+  const Index of_byte = coding == Coding::int8 ? 1 : 2, of_scale = elements_of_scale(coding, cols);
+  const Index round = count == 0 ? 1 : std::min(at_once * threads.count(), count);
+  std::vector<float> scales(static_cast<std::size_t>(scales_of(coding, rows, cols)));
+  std::vector<float> values(static_cast<std::size_t>(round));
+  std::vector<std::uint8_t> codes((values.size() + 1) / static_cast<std::size_t>(of_byte));
+  for (Index begin = 0; begin < count; begin += round) {
+    const Index many = std::min(round, count - begin);
+    threads.parallel((many + at_once - 1) / at_once, [&](Index piece) {
+      const Index at = piece * at_once;
+      const std::span some(values.data() + at, static_cast<std::size_t>(std::min(at_once, many - at)));
+      read(begin + at, some);
+      quantize(coding, some, codes.data() + at / of_byte, scales.data() + (begin + at) / of_scale);
+    });
+    keep(begin / of_byte,
+         std::span<const std::uint8_t>(codes.data(), static_cast<std::size_t>((many + of_byte - 1) / of_byte)));
+  }
+  return scales;
+}
+
 // Elements [begin, begin + count) of a flattened coded matrix [.., cols], as floats.
 inline void decode(const void* data, const Codes& codes, Index cols, Index begin, Index count, float* to) {
   if (codes.coding == Coding::int8) {

@@ -3,6 +3,8 @@
 // One type for all forms, so that layers and models are compiled once, whatever holds their weights. The value of an
 // element is a float: table[code] * scale of its block (nf4, fp4), code * largest of its row / 127 (int8).
 #pragma once
+#include <algorithm>
+
 #include "temper/backend/dynamic_map.hpp"
 #include "temper/storage/dense.hpp"
 
@@ -21,6 +23,18 @@ inline constexpr Index weight_block = 64;  // elements of the flattened matrix t
 // quantization).
 enum class ScaleForm { plain, coded };
 
+// x, rounded to a float before anything is done with it: g++ would make one fused operation of a product and a sum
+// (clang does so within an expression only).
+template <class T>
+[[gnu::always_inline]] inline T rounded_product(T x) {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_assoc_barrier)
+  return __builtin_assoc_barrier(x);
+#endif
+#endif
+  return x;
+}
+
 // Scales of a coded matrix: one a block, with int8 one a row.
 struct Scales {
   ScaleForm form = ScaleForm::plain;
@@ -28,11 +42,24 @@ struct Scales {
   const std::uint8_t* codes = nullptr;
   float offset = 0;  // of coded scales: their mean
 
-  // A product of floats is exact in double: rounded here, before the sum, on every compiler.
   float operator()(Index i) const {
-    if (form == ScaleForm::plain) return values[i];
-    const auto share = static_cast<double>(dynamic_map<Signs::both>.value[codes[i]]);
-    return static_cast<float>(share * static_cast<double>(values[i / code_block])) + offset;
+    float scale = 0;
+    read(i, 1, &scale);
+    return scale;
+  }
+  // to[i] = scale first + i
+  void read(Index first, Index count, float* to) const {
+    if (form == ScaleForm::plain) {
+      for (Index i = 0; i < count; ++i) to[i] = values[first + i];
+      return;
+    }
+    for (Index i = 0; i < count;) {
+      const Index block = (first + i) / code_block, end = std::min(count, (block + 1) * code_block - first);
+      for (const float value = values[block]; i < end; ++i) {
+        const float product = rounded_product(dynamic_map<Signs::both>.value[codes[first + i]] * value);
+        to[i] = product + offset;
+      }
+    }
   }
 };
 

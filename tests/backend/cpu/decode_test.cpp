@@ -44,7 +44,7 @@ void check_products(Index rows, Index out, Index in, int threads) {
 
 TEST_CASE_TEMPLATE("decode: a product with codes has the bits of the dense product with what they decode to", Real,
                    float, double) {
-  for (const Index rows : {1, 2, 7, 14, 16, 33})
+  for (const Index rows : {1, 2, 3, 4, 7, 14, 16, 33})
     for (const auto& [out, in] : std::vector<std::pair<Index, Index>>{
              {1, 1}, {5, 7}, {16, 64}, {33, 128}, {64, 65}, {31, 192}, {100, 130}, {70, 1088}, {3, 2112}, {64, 100}})
       check_products<Real>(rows, out, in, 1);

@@ -69,6 +69,19 @@ constexpr std::uint32_t shift_of(Index code) { return static_cast<std::uint32_t>
   transpose(words);
 }
 
+// Scales of 'lanes' rows, whose first blocks are at[i]: to[b] lane i is that of block b of row i. 'count' blocks of
+// each there are; of those behind them, up to 'lanes', anything.
+[[gnu::always_inline]] inline void load_scales(const Scales& scales, const Index (&at)[lanes], Index count,
+                                               Floats (&to)[lanes]) {
+  float rows[lanes][lanes] = {};
+  if (count >= lanes)
+    for (Index i = 0; i < lanes; ++i) scales.read(at[i], lanes, rows[i]);
+  else
+    for (Index i = 0; i < lanes; ++i) scales.read(at[i], count, rows[i]);
+  for (Index i = 0; i < lanes; ++i) to[i] = load(rows[i]);
+  transpose(to);
+}
+
 // Rows [first, first + count) of the matrix become columns of a panel, elements [begin, begin + depth) of each go down.
 // Rows that do not exist repeat the last.
 inline void decode_columns(const CodedRows& w, Index first, Index count, Index begin, Index depth, float* panel,
@@ -81,17 +94,21 @@ inline void decode_columns(const CodedRows& w, Index first, Index count, Index b
     row[i] = w.data + start / 2, scale_at[i] = start / weight_block;
   }
   const Index ahead = lanes * w.cols;  // rows that are wanted soon
-  Floats scale{};                      // of the block, which may be longer than what is transposed at a time
-  for (Index k = 0; k < depth; k += 8 * lanes) {
-    Floats words[lanes];
-    load_words(row, k / 2, depth / 2, ahead, words);
-    for (Index j = 0; j < std::min(lanes, (depth - k) / 8); ++j) {
-      const Index at = k + 8 * j;
-      if (at % weight_block == 0)
-        for (Index i = 0; i < lanes; ++i) scale[i] = w.codes.scales(scale_at[i] + at / weight_block);
-      const Words word = std::bit_cast<Words>(words[j]);
+  for (Index chunk = 0; chunk < depth; chunk += lanes * weight_block) {
+    const Index end = std::min(depth, chunk + lanes * weight_block);
+    Floats scale[lanes];
+    load_scales(w.codes.scales, scale_at, (end - chunk) / weight_block, scale);
+    for (Index& at : scale_at) at += lanes;
+    for (Index k = chunk; k < end; k += 8 * lanes) {
+      Floats words[lanes];
+      load_words(row, k / 2, depth / 2, ahead, words);
+      for (Index j = 0; j < std::min(lanes, (end - k) / 8); ++j) {
+        const Index at = k + 8 * j;
+        const Floats of_block = scale[(at - chunk) / weight_block];
+        const Words word = std::bit_cast<Words>(words[j]);
 #pragma GCC unroll 8
-      for (Index c = 0; c < 8; ++c) store(panel + (at + c) * width, lookup(word >> shift_of(c)) * scale);
+        for (Index c = 0; c < 8; ++c) store(panel + (at + c) * width, lookup(word >> shift_of(c)) * of_block);
+      }
     }
   }
 }

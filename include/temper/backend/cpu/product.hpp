@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "temper/backend/cpu/coded_tile.hpp"
 #include "temper/backend/cpu/pack.hpp"
 #include "temper/backend/cpu/threads.hpp"
 #include "temper/backend/cpu/tile.hpp"
@@ -40,19 +41,26 @@ struct Region {
   Index row, rows, col, cols;
 };
 
-// C [rows, cols] (+)= one panel of A times one panel of B; where C is narrower than the panel, by way of a copy.
-inline void multiply_panels(Index depth, const float* a, Index a_stride, Source from, Index rows, const float* b,
-                            Index width, float* c, Index c_stride, Index cols, Begin begin) {
-  const Tile tile = tile_of(rows, width / lanes, from);
-  if (cols == width) return tile(depth, a, a_stride, b, c, c_stride, begin);
+// tile(c, c_stride) computes [rows, width] of C; where C has fewer columns, by way of a copy.
+template <class Compute>
+void over_edge(Index rows, Index width, float* c, Index c_stride, Index cols, Begin begin, Compute&& tile) {
+  if (cols == width) return tile(c, c_stride);
   float edge[2 * tile_rows * lanes];
   const auto bytes = static_cast<std::size_t>(cols) * sizeof(float);
   if (begin == Begin::from_c) {
     std::fill(std::begin(edge), std::end(edge), 0.0f);
     for (Index r = 0; r < rows; ++r) std::memcpy(edge + r * width, c + r * c_stride, bytes);
   }
-  tile(depth, a, a_stride, b, edge, width, begin);
+  tile(edge, width);
   for (Index r = 0; r < rows; ++r) std::memcpy(c + r * c_stride, edge + r * width, bytes);
+}
+
+// C [rows, cols] (+)= one panel of A times one panel of B.
+inline void multiply_panels(Index depth, const float* a, Index a_stride, Source from, Index rows, const float* b,
+                            Index width, float* c, Index c_stride, Index cols, Begin begin) {
+  const Tile tile = tile_of(rows, width / lanes, from);
+  over_edge(rows, width, c, c_stride, cols, begin,
+            [&](float* to, Index stride) { tile(depth, a, a_stride, b, to, stride, begin); });
 }
 
 // Many rows: Goto's loops. A single panel of B does not repay a packed copy of A; then tiles read A where it lies.
@@ -84,12 +92,32 @@ inline void multiply_blocks(const Product<float>& p, Region region, float* works
   }
 }
 
+// Very few rows and weights in codes, which are decoded in registers.
+inline bool decodes_in_registers(const Product<float>& p) {
+  const Coding coding = p.b.codes.coding;
+  return coding != Coding::dense && p.rows <= coded_rows && p.b.order == Order::depth_inner && p.depth == p.b.stride &&
+         p.depth > 0 && (coding == Coding::int8 || p.depth % weight_block == 0);
+}
+
+inline void multiply_codes(const Product<float>& p, Region region, const float* a_panel) {
+  const CodedRows w{static_cast<const std::uint8_t*>(p.b.data), p.b.codes, p.b.stride};
+  const Begin begin = p.add ? Begin::from_c : Begin::zero;
+  const Index width = coded_vectors(region.rows) * lanes;
+  for (Index j = 0; j < region.cols; j += width) {
+    const Index wide = panel_width(region.cols, j, width), cols = std::min(width, region.cols - j);
+    const CodedTile tile = coded_tile(p.b.codes.coding, region.rows, wide / lanes);
+    over_edge(region.rows, wide, p.c + region.row * p.cols + region.col + j, p.cols, cols, begin,
+              [&](float* to, Index stride) { tile(w, region.col + j, cols, a_panel, to, stride, begin); });
+  }
+}
+
 // Few rows, all in one panel: B is read once, front to back, and goes through a copy that never leaves the first cache.
 inline void multiply_stream(const Product<float>& p, Region region, float* workspace) {
   float* const b_panel = workspace;
   float* const a_panel = workspace + Blocks::b_floats;
   const Index width = vectors_of(region.rows) * lanes;
   pack_a_panel(p.a, {0, p.depth, region.row, region.rows}, p.scale, a_panel);
+  if (decodes_in_registers(p)) return multiply_codes(p, region, a_panel);
   for (Index j = 0; j < region.cols; j += width) {
     const Index wide = panel_width(region.cols, j, width), cols = std::min(width, region.cols - j);
     const Index step = Blocks::panel_floats / width;
