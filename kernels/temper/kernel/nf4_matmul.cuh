@@ -263,8 +263,8 @@ struct Nf4Tiles {
 };
 
 // The kernel that fits: by the number of tokens, and what the width allows. A warp a feature reads and multiplies for
-// each token anew, so that from a few tokens on tiles take fewer instructions, empty rows and all (docs/kernels.md). A
-// product of low rank asks for a width of whole blocks of 64.
+// each token anew, so that from a few tokens on tiles take fewer instructions, empty rows and all
+// (docs/kernel_speed.md). A product of low rank asks for a width of whole blocks of 64.
 template <class Out>
 void nf4_matmul(device::Stream& stream, const bf16* x, Nf4Weight weight, Out* y, int tokens, int features, int width,
                 const Epilogue<Out>& epilogue = {}, const LowRank& low = {}) {
