@@ -196,7 +196,7 @@ struct Matmul {
   struct Shared {
     union {
       Stage stage[std::size_t{Tile::stages}];
-      StagedRows<Tile::warp_n> staged[std::size_t{warps_m * warps_n}];
+      StagedRows<Tile::warp_n> staged[std::size_t{warps_m} * warps_n];
     };
   };
   Operand a, b;

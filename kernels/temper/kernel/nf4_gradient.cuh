@@ -31,7 +31,7 @@ struct Nf4InputGradient {
   struct Shared {
     union {
       Stage stage[std::size_t{stages}];
-      StagedRows<Tile::warp_n> staged[std::size_t{warps_m * warps_n}];
+      StagedRows<Tile::warp_n> staged[std::size_t{warps_m} * warps_n];
     };
     Decoded weight[2];
     float value[16][device::warp_size];  // of a code, a copy for each bank

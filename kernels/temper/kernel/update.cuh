@@ -92,7 +92,7 @@ struct Update {
     const bool aligned = device::aligned(tensor.value, width * int{sizeof(T)}) &&
                          device::aligned(tensor.gradient, width * int{sizeof(G)}) &&
                          device::aligned(tensor.state.first, 16) && device::aligned(tensor.state.second, 16);
-    for (Index i = begin + block.thread() * width; i < end; i += threads * width) {
+    for (Index i = begin + block.thread() * width; i < end; i += Index{threads} * width) {
       if (aligned && i + width <= end) {
         whole(tensor, factors, i);
       } else {

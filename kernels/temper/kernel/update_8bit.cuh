@@ -61,7 +61,7 @@ struct MomentMaps {
 template <class T, class G = float>
 struct Update8bit {
   static constexpr int threads = 320, blocks = 2, each = 8, run = sizeof(T) == 2 ? 8 : 4, runs = each / run;
-  static_assert(each * device::warp_size == code_block && piece_elements % code_block == 0);
+  static_assert(Index{each} * device::warp_size == code_block && piece_elements % code_block == 0);
   struct Shared {
     MomentMaps maps;
   };
@@ -94,7 +94,7 @@ struct Update8bit {
   // Where element i of this lane lies, and the lane's runs, 'Width' elements an access. With a width of 1 they may end
   // anywhere.
   TEMPER_DEVICE static Index place(Index first, int lane, int i) {
-    return first + i / run * (run * device::warp_size) + lane * run + i % run;
+    return first + Index{i / run * (run * device::warp_size) + lane * run + i % run};
   }
   template <int Width, class U>
   TEMPER_DEVICE static void read(U (&to)[each], const U* from, Index first, Index end, int lane) {
