@@ -116,6 +116,33 @@ TEST_CASE("teacher: cut into micro-batches, the step has the loss and the norm o
   CHECK(cut.second == doctest::Approx(whole.second).epsilon(1e-5));
 }
 
+TEST_CASE("teacher: kept logits take its place, planned to the byte, and a batch without them is refused") {
+  using B = Cpu<float>;
+  Student<B> model = student<B>("llama3");
+  const Taught<const Teacher<Master<B>>> objective{.settings = forms[0], .kept = 3};
+  const PackedRows rows = GoldenBatch("llama3").packed(0, 2);
+  const auto count = static_cast<std::size_t>(rows.count());
+  const std::vector<float> logits(3 * count, 1.0f);
+  std::vector<TokenId> tokens;
+  for (std::size_t i = 0; i < count; ++i) tokens.insert(tokens.end(), {2, 5, 7});
+  const std::vector<double> rest(count, 0.5);
+  Trainee trainee(model, objective, rule, shape_of(rows.host()));
+  HostBatch host = rows.host();
+  begin_step(trainee.session, model, 0, static_cast<double>(count));
+  const auto code_of = [&] {
+    try {
+      forward_backward(trainee.session, model, objective, host);
+    } catch (const Error& error) { return error.code(); }
+    return std::string("none");
+  };
+  CHECK(code_of() == "batch.taught");
+  host.taught = {logits, tokens, std::span(rest).first(count - 1)};
+  CHECK(code_of() == "batch.taught");
+  host.taught.rest = rest;
+  CHECK(code_of() == "none");
+  CHECK(trainee.session.context().arena().peak() == trainee.plan.arena_bytes());
+}
+
 TEST_CASE("teacher: one that scores fewer tokens than the student is refused") {
   Master<Cpu<float>> master = open_decoder<Cpu<float>>(golden_models / "qwen2", Frozen{});
   CHECK_NOTHROW(Teacher(master, master.config().vocabulary - 1));

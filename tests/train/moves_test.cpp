@@ -68,9 +68,15 @@ TEST_CASE("moves: what moves in backward holds no gradient") {
   tied.visit([&](const auto& p) {
     if (p.name == "model.embed_tokens.weight") CHECK(p.update == Update::after_backward);
   });
+  // A head that is trained beside the table it is tied to has its gradient from one place.
+  auto beside = open_decoder<Cpu<float>>(golden_models / "qwen3", Lora<>{.rank = 2, .modules_to_save = {"lm_head"}},
+                                         {.update = Update::in_backward});
+  std::size_t early = 0;
+  beside.visit([&](const auto& p) { early += p.update == Update::in_backward; });
+  CHECK(early == 1);
 }
 
-TEST_CASE("moves: Llama-2-7B is trained whole in less than 29.5 GB, by 8-bit AdamW on 512 tokens") {
+TEST_CASE("moves: Llama-2-7B is trained whole in less than 28.6 GB, by 8-bit AdamW on 512 tokens") {
   const Config config = read_config({{"model_type", "llama"},
                                      {"vocab_size", 32000},
                                      {"hidden_size", 4096},
@@ -90,7 +96,7 @@ TEST_CASE("moves: Llama-2-7B is trained whole in less than 29.5 GB, by 8-bit Ada
   const AnyRule rule{AdamW8bit{}};
   const Plan plan = plan_step(model, CausalLm{}, rule, {.training = {shape}, .evaluating = {}}, {.threads = 1});
   CHECK(plan.trained_elements == 6'738'415'616);
-  CHECK(plan.peak_bytes() < 29'500'000'000);
+  CHECK(plan.peak_bytes() < 28'600'000'000);
   CHECK(plan.of(Holder::gradients) < 2'000'000);
 }
 

@@ -224,6 +224,13 @@ TEST_CASE("ppo_step: what does not fit together is refused") {
   CHECK_THROWS_AS(learner.step(0, 0, {{{1, 2}, {}, true}}, {1}), Error);
   learner.ppo.advantage = Advantage::group;
   CHECK_THROWS_AS(learner.step(0, 0, answers, {1}), Error);
+  // A step has several updates, so no weight may move before the first is complete.
+  Decoder<B, Full> early(small_config(), Full{}, nullptr, {.base = Base::kept, .update = Update::in_backward});
+  Policy<Decoder<B, Full>> policy(early, ValueHead::none);
+  try {
+    (void)plan_ppo_step(policy, learner.adamw, learner.shape, {.threads = 1});
+    FAIL("was planned");
+  } catch (const Error& error) { CHECK(error.code() == "ppo.update"); }
   const Decoder<B, Full> replaced(small_config(), Full{});
   CHECK_FALSE(replaced.switchable());
 }

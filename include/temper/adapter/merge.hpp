@@ -106,25 +106,29 @@ struct BaseTensor {
   }
 };
 
+// Whether the adapter changes anything of a tensor.
+enum class Touched { no, yes };
+
 // The tensors of the merged model, on their way to its folder.
 class MergedTensors {
  public:
   MergedTensors(Coding base, Coding into) : base_(base), into_(into) {}
 
   // 'values' are those of the base where the adapter changes nothing.
-  void add(const BaseTensor& base, const FloatSource& values, bool changed) {
+  void add(const BaseTensor& base, const FloatSource& values, Touched touched) {
     const std::string& name = base.tensor->name;
     if (into_ == Coding::dense || !quantizes(base)) {
       tensors_.push_back({name, base.element, base.shape, {}, values});
-    } else if (base_ == into_ && !changed) {
+    } else if (base_ == into_ && touched == Touched::no) {
       keep(base.codes).add_to(tensors_, name, base.element);
     } else {
       const Index rows = base.shape[0], cols = base.shape[1];
       const ScaleForm form = base.codes ? base.codes->form() : ScaleForm::coded;
       const CodedMatrix& stored = keep(std::make_shared<CodedMatrix>(into_, form, rows, cols, values));
       kept_.back()->add_to(tensors_, name, base.element);
-      std::shared_ptr<CodedMatrix> again;
-      if (base_ != into_) again = std::make_shared<CodedMatrix>(into_, form, rows, cols, base.values);
+      std::shared_ptr<CodedMatrix> again;  // what is not changed keeps its share whatever this would be
+      if (base_ != into_ && touched == Touched::yes)
+        again = std::make_shared<CodedMatrix>(into_, form, rows, cols, base.values);
       losses_.push_back(matrix_loss(name, rows * cols, base.values, values,
                                     again ? FloatSource(std::cref(*again)) : base.values, std::cref(stored)));
     }
@@ -133,11 +137,10 @@ class MergedTensors {
 
   void settle(Json& config) const {
     if (into_ == Coding::dense) config.erase("quantization_config");
-    if (into_ == base_ || into_ == Coding::dense) return;
+    if (into_ == base_ || into_ == Coding::dense || kept_.empty()) return;
     const char* const key = config.contains("torch_dtype") ? "torch_dtype" : "dtype";
     const bool known = config.contains(key) && config[key].is_string();
-    ScaleForm form = ScaleForm::coded;
-    if (!kept_.empty()) form = kept_.back()->form();
+    const ScaleForm form = kept_.back()->form();
     const Json before = config.contains("quantization_config") ? config["quantization_config"] : Json::object();
     Json& now = config["quantization_config"];
     now = quantization_config(into_, form, known ? config[key].get<std::string>() : "float32");
@@ -210,7 +213,7 @@ inline std::vector<MatrixLoss> merge_adapter(const std::filesystem::path& base, 
               "the adapter was made for another model",
               adapter_path.string(), whole->name, shape_text(whole->shape), shape_text(from.shape));
       merged.add(
-          from, [source = *whole](Index first, std::span<float> to) { widen(source, first, to); }, true);
+          from, [source = *whole](Index first, std::span<float> to) { widen(source, first, to); }, Touched::yes);
     } else if (a || b) {
       require(a && b, Fault::data, "merge.shape",
               "{}: '{}' has lora_A or lora_B but not both; expected the two; the file was cut or put together wrongly",
@@ -234,9 +237,9 @@ inline std::vector<MatrixLoss> merge_adapter(const std::filesystem::path& base, 
                                                       .rank = lora.rank,
                                                       .scale = scale});
       merged.add(
-          from, [matrix](Index first, std::span<float> to) { (*matrix)(first, to); }, true);
+          from, [matrix](Index first, std::span<float> to) { (*matrix)(first, to); }, Touched::yes);
     } else {
-      merged.add(from, from.values, false);
+      merged.add(from, from.values, Touched::no);
     }
   }
 

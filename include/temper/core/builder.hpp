@@ -136,8 +136,9 @@ class Builder {
   }
 
   // A trained copy of a tensor that stays in use elsewhere (a head saved beside a tied embedding).
-  Parameter<B> trained_copy(const std::string& name, const std::string& of, Index rows, Index cols) {
-    Parameter<B> p = slot(name, {rows, cols}, form_.precision);
+  Parameter<B> trained_copy(const std::string& name, const std::string& of, Index rows, Index cols,
+                            Update update = Update::after_backward) {
+    Parameter<B> p = slot(name, {rows, cols}, form_.precision, update);
     with_values(p, [&](auto values) {
       if (const auto tensor = source_ ? source_->find(of) : std::nullopt)
         widen(values, *tensor);

@@ -79,8 +79,8 @@ class Context {
 
   // Where this micro-batch stands: the optimizer step and the number of its tokens that came before. Random numbers
   // depend on these and on nothing else, so that splitting a step into micro-batches differently draws the same
-  // numbers. Weights change only between steps: what a layer derives from them alone it may derive where no token came
-  // before, and use again until that is so once more.
+  // numbers. What an adapter adds changes only between steps: what a layer derives from that and from frozen weights
+  // alone it may derive where no token came before, and use again until that is so once more.
   void set_position(Step step, Index first_token) { step_ = step, first_token_ = first_token; }
   Step step() const { return step_; }
   Index first_token() const { return first_token_; }

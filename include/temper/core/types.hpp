@@ -51,6 +51,18 @@ constexpr bf16 to_bf16(float x, std::uint16_t random) {
   return {static_cast<std::uint16_t>((bits + added) >> 16)};
 }
 
+// x, rounded before anything is done with it: g++ makes one fused operation of a product and a sum wherever it sees
+// them (clang within an expression only).
+template <class T>
+[[gnu::always_inline]] inline T rounded_product(T x) {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_assoc_barrier)
+  return __builtin_assoc_barrier(x);
+#endif
+#endif
+  return x;
+}
+
 constexpr f16 to_f16(float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);
   const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000u);

@@ -171,8 +171,12 @@ TaughtStates<B> upload_top(Context<B>& ctx, BatchStaging<B>& staging, const Host
             Fault::usage, "batch.taught",
             "{} logits, {} tokens and {} rests of a teacher for {} supervised tokens; expected equally many for each",
             host.taught.logits.size(), host.taught.tokens.size(), count, shape_of(host).supervised);
-    staging.reference.assign(host.taught.logits.begin(), host.taught.logits.end());
-    B::upload(ctx.stream(), top.data, staging.reference.data(), top.bytes());
+    if constexpr (std::is_same_v<Act, float>) {
+      B::upload(ctx.stream(), top.data, host.taught.logits.data(), top.bytes());
+    } else {
+      staging.reference.assign(host.taught.logits.begin(), host.taught.logits.end());
+      B::upload(ctx.stream(), top.data, staging.reference.data(), top.bytes());
+    }
     B::upload(ctx.stream(), tokens.data, host.taught.tokens.data(), tokens.bytes());
     B::upload(ctx.stream(), rest.data, host.taught.rest.data(), rest.bytes());
   });

@@ -214,7 +214,8 @@ class Decoder {
             "the embedding of this model is its head too (tie_word_embeddings), but only model.embed_tokens is to be "
             "trained; "
             "expected both or lm_head alone; name lm_head in modules_to_save as well");
-    if (trains_head && !trains_table) head_ = build.trained_copy("lm_head.weight", "model.embed_tokens.weight", v, d);
+    if (trains_head && !trains_table)
+      head_ = build.trained_copy("lm_head.weight", "model.embed_tokens.weight", v, d, build.update());
     build.allow_left_over("lm_head.weight");  // some checkpoints store the tied table twice
   }
 

@@ -23,18 +23,6 @@ inline constexpr Index weight_block = 64;  // elements of the flattened matrix t
 // quantization).
 enum class ScaleForm { plain, coded };
 
-// x, rounded to a float before anything is done with it: g++ would make one fused operation of a product and a sum
-// (clang does so within an expression only).
-template <class T>
-[[gnu::always_inline]] inline T rounded_product(T x) {
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_assoc_barrier)
-  return __builtin_assoc_barrier(x);
-#endif
-#endif
-  return x;
-}
-
 // Scales of a coded matrix: one a block, with int8 one a row.
 struct Scales {
   ScaleForm form = ScaleForm::plain;

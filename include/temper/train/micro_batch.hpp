@@ -12,11 +12,16 @@ template <class B, class O>
 TaughtStates<B> taught_states(Context<B>& ctx, BatchStaging<B>& staging, const O& objective, const HostBatch& host) {
   if constexpr (OneOfSeveral<O>)
     return objective.visit([&](const auto& chosen) { return taught_states(ctx, staging, chosen, host); });
-  else if constexpr (FollowsTeacher<O>)
-    return host.planned_top > 0 || !host.taught.rest.empty() ? upload_top(ctx, staging, host)
-                                                             : objective.teacher->states(ctx, staging, host);
-  else
+  else if constexpr (FollowsTeacher<O>) {
+    if (host.planned_top > 0 || !host.taught.rest.empty()) return upload_top(ctx, staging, host);
+    require(objective.teacher != nullptr, Fault::usage, "batch.taught",
+            "a batch brings nothing of a teacher and the objective has none; expected HostBatch::taught for its {} "
+            "supervised tokens, or Taught's teacher",
+            shape_of(host).supervised);
+    return objective.teacher->states(ctx, staging, host);
+  } else {
     return {};
+  }
 }
 
 // Whether there is a way back from this loss; a plan always takes it.

@@ -148,6 +148,12 @@ Plan plan_ppo_step(Policy<M>& policy, const R& optimizer, const BatchShape& shap
   require(policy.model().scores() == 0, Fault::usage, "ppo.head",
           "a policy writes text but this model has a head of {} scores; expected a language model",
           policy.model().scores());
+  policy.visit([](const auto& p) {
+    require(p.update == Update::after_backward, Fault::usage, "ppo.update",
+            "{} is to be moved in backward but a step of PPO has several updates; expected a model built with "
+            "Update::after_backward (training.update after_backward)",
+            p.name);
+  });
   typename B::Stream stream(options.threads);
   Plan plan{.bytes = policy.bytes(), .trained_elements = trained_elements(policy)};
   plan.of(Holder::workspace) += stream.bytes();

@@ -178,6 +178,8 @@ void begin_step(Session<B, R>& session, M& model, Step number, double denominato
   session.moves().begin(model, optimizer, session.states(), number, {.number = session.number, .rate = rate});
   session.context().set_mover(&session.moves());
 }
+template <class B, class R, class M>
+void begin_step(Session<B, R>&, M&, Step, double, const R&&, double) = delete;  // the rule is read until backward ends
 
 // Runs the forward pass again with every layer looking at what it made, to name the first that is not finite.
 template <class B, class R, class M>

@@ -168,6 +168,11 @@ TEST_CASE("top divergence: equal logits are kept by their lowest tokens, and sha
                                              {}, {}, head.hidden, head.weight, head.top, head.tokens(), short_rest,
                                              list_of(head.ids, 0.0f), {}, 1),
                   Error);
+  std::swap(head.kept_ids[0], head.kept_ids[1]);
+  try {
+    head.train({});
+    FAIL("tokens out of order were taken");
+  } catch (const Error& error) { CHECK(error.code() == "distillation.top"); }
 }
 
 }  // namespace top_divergence_test

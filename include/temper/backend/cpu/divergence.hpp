@@ -71,14 +71,16 @@ double distill_row(Real* z, const Real* w, Index n, const Distill& settings, con
   switch (settings.divergence) {
     case Divergence::forward: {
       const double sum =
-          sum_of_row<Real>(n, [&](Index j) { return teacher.exponent(j) * difference(j); }) / teacher.sum;
+          sum_of_row<Real>(n, [&](Index j) { return rounded_product(teacher.exponent(j) * difference(j)); }) /
+          teacher.sum;
       const Real ratio = static_cast<Real>(student.sum / teacher.sum);
       fill([&](Index j) { return share * multiply_add(-ratio, teacher.exponent(j), student.exponent(j)); });
       return sum;
     }
     case Divergence::reverse: {
-      const double sum =
-          -sum_of_row<Real>(n, [&](Index j) { return student.exponent(j) * difference(j); }) / student.sum;
+      const double sum = -sum_of_row<Real>(n, [&](Index j) {
+        return rounded_product(student.exponent(j) * difference(j));
+      }) / student.sum;
       const Real mean = static_cast<Real>(sum);
       fill([&](Index j) { return share * student.exponent(j) * (-difference(j) - mean); });
       return sum;
@@ -87,9 +89,13 @@ double distill_row(Real* z, const Real* w, Index n, const Distill& settings, con
       break;
   }
   const double from_teacher =
-      sum_of_row<Real>(n, [&](Index j) { return teacher.exponent(j) * log_over_mean(difference(j)); }) / teacher.sum;
+      sum_of_row<Real>(n,
+                       [&](Index j) { return rounded_product(teacher.exponent(j) * log_over_mean(difference(j))); }) /
+      teacher.sum;
   const double from_student =
-      sum_of_row<Real>(n, [&](Index j) { return student.exponent(j) * log_over_mean(-difference(j)); }) / student.sum;
+      sum_of_row<Real>(n,
+                       [&](Index j) { return rounded_product(student.exponent(j) * log_over_mean(-difference(j))); }) /
+      student.sum;
   const Real mean = static_cast<Real>(from_student), half = share / 2;
   fill([&](Index j) { return half * student.exponent(j) * (log_over_mean(-difference(j)) - mean); });
   return (from_teacher + from_student) / 2;

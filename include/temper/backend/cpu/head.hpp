@@ -65,7 +65,8 @@ RowOfLogits reduce_logits(Real* z, Index n, Exponentials exponentials) {
 template <class Real>
 double entropy_of_logits(const Real* z, Index n, const RowOfLogits& row) {
   const Real maximum = static_cast<Real>(row.maximum);
-  const double below = sum_of_row<Real>(n, [=](Index j) { return exponential(z[j] - maximum) * (z[j] - maximum); });
+  const double below =
+      sum_of_row<Real>(n, [=](Index j) { return rounded_product(exponential(z[j] - maximum) * (z[j] - maximum)); });
   return std::log(row.sum) - below / row.sum;
 }
 

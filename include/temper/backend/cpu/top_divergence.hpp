@@ -91,14 +91,14 @@ double distill_row_of_top(Real* z, Index n, TopRow<Real> taught, const Distill& 
   const auto over_mean = [](double d) { return log_over_mean(d); };
   switch (settings.divergence) {
     case Divergence::forward:
-      sum = over_outcomes([](const Outcome& o) { return o.p * o.apart; });
+      sum = over_outcomes([](const Outcome& o) { return rounded_product(o.p * o.apart); });
       break;
     case Divergence::reverse:
-      sum = over_outcomes([](const Outcome& o) { return -o.q * o.apart; });
+      sum = over_outcomes([](const Outcome& o) { return rounded_product(-o.q * o.apart); });
       break;
     case Divergence::jsd:
-      mean = over_outcomes([&](const Outcome& o) { return o.q * over_mean(-o.apart); });
-      sum = (mean + over_outcomes([&](const Outcome& o) { return o.p * over_mean(o.apart); })) / 2;
+      mean = over_outcomes([&](const Outcome& o) { return rounded_product(o.q * over_mean(-o.apart)); });
+      sum = (mean + over_outcomes([&](const Outcome& o) { return rounded_product(o.p * over_mean(o.apart)); })) / 2;
       break;
   }
   if (!gradient) return sum;
@@ -166,7 +166,7 @@ void distillation_of_top(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVecto
           "logits than tokens",
           hidden.rows(), vocabulary, top.rows(), top.cols());
   const auto judge_of = [&](Index begin, Index end) {
-    ctx.run("check_top", {.bytes = static_cast<double>(tokens.bytes())}, [&] {
+    ctx.run("check_top", {.bytes = static_cast<double>((end - begin) * top.cols()) * sizeof(TokenId)}, [&] {
       for (Index i = begin; i < end; ++i)
         for (Index k = 0; k < top.cols(); ++k)
           require(tokens(i, k) > (k == 0 ? TokenId{-1} : tokens(i, k - 1)) && tokens(i, k) < vocabulary, Fault::data,
