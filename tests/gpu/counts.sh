@@ -20,8 +20,9 @@ awk -v shared_only="$shared_only" -v exceptions="$exceptions" '
     lines = split(exceptions, line, "\n")
     for (i = 1; i <= lines; ++i) if (split(line[i], word, " +") > 3) { ++known; kernel[known] = word[1]; loads[known] = word[2]; stores[known] = word[3] }
   }
-  function times(text, what) { sub(".*" what " \\(", "", text); return text + 0 }
+  function times(text, what) { return sub(".*" what " \\(", "", text) && text ~ /^[0-9.]+x/ ? text + 0 : -1 }
   function hold(value, limit, what) {
+    if (value < 0) { printf "%s: the profile does not say how many %s there were\n", name, what; bad = 1 }
     if (value > limit) { printf "%s: %s %.2f times the fewest, where at most %.2f are allowed\n", name, what, value, limit; bad = 1 }
   }
   /temper::kernel::/ && /entry</ {
