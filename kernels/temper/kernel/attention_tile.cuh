@@ -52,7 +52,10 @@ struct AttentionScope {
   TEMPER_BOTH bool hides(int row, int key, int keys) const {
     return key + keys > row || (window > 0 && row + 15 - key >= window);
   }
-  TEMPER_BOTH bool hidden(int row, int key) const { return key > row || (window > 0 && row - key >= window); }
+  // A later key is, without a sign, too far away for any window.
+  TEMPER_BOTH bool hidden(int row, int key) const {
+    return static_cast<unsigned>(row - key) >= (window > 0 ? static_cast<unsigned>(window) : 0x80000000u);
+  }
   TEMPER_DEVICE float bent(float score) const { return device::hyperbolic_tangent(device::quotient(score, cap)); }
 };
 
