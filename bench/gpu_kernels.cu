@@ -7,6 +7,7 @@
 #include "gpu/measure.hpp"
 #include "gpu/products.hpp"
 #include "gpu/rows.hpp"
+#include "gpu/training_rows.hpp"
 
 int main(int count, char** arguments) {
   temper::bench::Size size = temper::bench::Size::full;
@@ -32,6 +33,7 @@ int main(int count, char** arguments) {
     temper::bench::measure_products(all);
     temper::bench::measure_attentions(all);
     temper::bench::measure_rows(all);
+    temper::bench::measure_training(all);
     if (!json.empty()) all.write_json(json);
     if (all.count() == 0) std::fprintf(stderr, "no kernel has '%s' in its name\n", filter.c_str());
     return all.count() > 0 ? 0 : 1;

@@ -13,7 +13,10 @@ architectures=("$@")
 nvcc=${CUDACXX:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
 [ -x "$nvcc" ] || { echo "static.sh needs nvcc on PATH, in /usr/local/cuda/bin or in CUDACXX" >&2; exit 2; }
 cuobjdump=${CUOBJDUMP:-$(command -v cuobjdump || echo "$(dirname "$nvcc")/cuobjdump")}
-[ -x "$cuobjdump" ] || { echo "static.sh: there is no cuobjdump, so main loops are left out" >&2; cuobjdump=; }
+[ -x "$cuobjdump" ] || {
+  echo "static.sh: there is no cuobjdump, so main loops are left out, and the roofline, which follows from them" >&2
+  cuobjdump='' roofline=0
+}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 

@@ -5,7 +5,11 @@
 include_guard()
 include(CheckLanguage)
 
-find_program(TEMPER_NVCC nvcc HINTS "$ENV{CUDACXX}" "$ENV{CUDA_PATH}/bin" /usr/local/cuda/bin)
+# CUDACXX names the compiler itself, not a folder that it is in.
+if(NOT TEMPER_NVCC AND EXISTS "$ENV{CUDACXX}" AND NOT IS_DIRECTORY "$ENV{CUDACXX}")
+  set(TEMPER_NVCC "$ENV{CUDACXX}" CACHE FILEPATH "The compiler of CUDA sources" FORCE)
+endif()
+find_program(TEMPER_NVCC nvcc HINTS "$ENV{CUDA_PATH}/bin" /usr/local/cuda/bin)
 if(NOT TEMPER_NVCC)
   message(FATAL_ERROR "the kernels need nvcc (CUDA 12.0 or newer), and none was found on PATH or in /usr/local/cuda/bin; "
                       "install the CUDA toolkit or set CUDACXX, or use the preset 'release', which builds without kernels")

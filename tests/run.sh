@@ -74,7 +74,7 @@ run_cuda() {
     cat "$logs/static"
     failed=$((failed + 1))
   fi
-  if [ -z "${TEMPER_GPU_RUNNER:-}" ] && [ ! -e /dev/nvidiactl ]; then
+  if [ -z "${TEMPER_GPU_RUNNER:-}" ] && ! bash tests/gpu/run.sh true >/dev/null; then
     if [ ! -f ../shared/ptx/run.sh ]; then
       summary+="cuda: compiled, not run: there is neither a GPU nor TEMPER_GPU_RUNNER"$'\n'; passed=$((passed + 1)); return
     fi
@@ -90,8 +90,8 @@ run_cuda() {
     if PTXEMU_SEED=$seed bash tests/gpu/run.sh build/cuda/tests/gpu; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
   done
   # The emulator counts accesses: in all tests those of shared memory, at aligned shapes those of global memory, too.
-  if [ -f "$logs/profile" ]; then
-    if bash tests/gpu/counts.sh --shared "$logs/profile" &&
+  if [ -n "${PTXEMU_PROFILE_FILE:-}" ]; then
+    if bash tests/gpu/counts.sh --shared "$PTXEMU_PROFILE_FILE" &&
       PTXEMU_PROFILE_FILE=$logs/counts bash tests/gpu/run.sh build/cuda/bench/gpu_kernels --tiny >"$logs/kernels" &&
       bash tests/gpu/counts.sh "$logs/counts"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
   fi

@@ -32,12 +32,15 @@ using MatmulWeightGradientSkinny = Matmul<WeightGradient, float, SkinnyTile>;
 using MatmulWeightGradientFlat = Matmul<WeightGradient, float, FlatTile>;
 using Nf4Gradient = Nf4InputGradient<bf16, LargeTile, Nf4Rows::whole_blocks>;
 using Nf4GradientSmall = Nf4InputGradient<bf16, SmallTile, Nf4Rows::whole_blocks>;
+using Nf4GradientAnyRows = Nf4InputGradient<bf16, SmallTile, Nf4Rows::any>;
 using DoraSquaresDense = DoraSquares<DenseRows>;
 using DoraSquaresNf4 = DoraSquares<Nf4CodeRows>;
 using UpdateAdamW = Update<AdamW, float>;
 using UpdateAdamWNarrow = Update<AdamW, bf16>;
 using UpdateLion = Update<Lion, float>;
+using UpdatePlainSgd = Update<Sgd, float>;
 using UpdateSgd = Update<MomentumSgd, float>;
+using Update8bitNarrow = Update8bit<bf16, bf16>;
 using Nf4OneToken = Nf4FewTokens<bf16, 1>;
 using Nf4FourTokens = Nf4FewTokens<bf16, 4>;
 using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
@@ -59,6 +62,7 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(MatmulWeightGradientSkinny)          \
   X(MatmulWeightGradientFlat)            \
   X(AddParts<float>)                     \
+  X(AddParts<temper::bf16>)              \
   X(DoraSquaresDense)                    \
   X(DoraSquaresNf4)                      \
   X(DoraNorms)                           \
@@ -72,6 +76,7 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(Nf4Tiles<temper::bf16>)              \
   X(Nf4Gradient)                         \
   X(Nf4GradientSmall)                    \
+  X(Nf4GradientAnyRows)                  \
   X(AttentionForward<64>)                \
   X(AttentionForward<80>)                \
   X(AttentionForward<96>)                \
@@ -118,6 +123,8 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(UpdateAdamW)                         \
   X(UpdateAdamWNarrow)                   \
   X(UpdateLion)                          \
+  X(UpdatePlainSgd)                      \
   X(UpdateSgd)                           \
   X(Update8bit<float>)                   \
-  X(Update8bit<temper::bf16>)
+  X(Update8bit<temper::bf16>)            \
+  X(Update8bitNarrow)

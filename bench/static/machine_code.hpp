@@ -31,6 +31,7 @@ inline std::string kernel_name(const std::string& mangled) {
   }
   for (const char* left_out : {"temper::|kernel::|device::|on_gpu::|on_fibers::", ", \\(Nf4Rows\\)0", " +(?=>)"})
     name = std::regex_replace(name, std::regex(left_out), "");
+  name = std::regex_replace(name, std::regex("\\(Nf4Rows\\)1"), "any rows");
   return name.substr(0, name.find_last_not_of(' ') + 1);
 }
 

@@ -10,8 +10,11 @@ profile=${1:?usage: counts.sh [--shared] PROFILE}
 
 # kernel, loads, stores: those that may take more than 1.01 times the fewest, and why.
 exceptions='
+AttentionDecode<          1.03  1.14  queries in halves of a sector; of a tile l and m, five floats, beside f
 AttentionForward<         1.01  1.04  a float of each row and head, lse, heads apart
 AttentionKeyGradient<     1.03  1.01  the same, four bytes a copy
+DoraColumns               1.18  1.01  factors: a float of each column, four columns a lane
+EmbeddingScatter<bf16     1.52  2.00  the gradient in float, of eight columns a lane, in halves of a sector
 Nf4InputGradient<bf16     1.17  1.01  scales: one of each feature, a row apart
 Nf4Tiles<bf16             1.08  1.01  the same
 '
@@ -20,8 +23,9 @@ awk -v shared_only="$shared_only" -v exceptions="$exceptions" '
     lines = split(exceptions, line, "\n")
     for (i = 1; i <= lines; ++i) if (split(line[i], word, " +") > 3) { ++known; kernel[known] = word[1]; loads[known] = word[2]; stores[known] = word[3] }
   }
-  function times(text, what) { sub(".*" what " \\(", "", text); return text + 0 }
+  function times(text, what) { return sub(".*" what " \\(", "", text) && text ~ /^[0-9.]+x/ ? text + 0 : -1 }
   function hold(value, limit, what) {
+    if (value < 0) { printf "%s: the profile does not say how many %s there were\n", name, what; bad = 1 }
     if (value > limit) { printf "%s: %s %.2f times the fewest, where at most %.2f are allowed\n", name, what, value, limit; bad = 1 }
   }
   /temper::kernel::/ && /entry</ {

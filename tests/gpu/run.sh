@@ -6,6 +6,7 @@ if [ -n "${TEMPER_GPU_RUNNER:-}" ]; then
   # The words of the command are several, so they must be split.
   exec $TEMPER_GPU_RUNNER "$@"
 fi
-if [ -e /dev/nvidiactl ]; then exec "$@"; fi
+# Linux under Windows has another device, and the driver of one from NVIDIA in a place of its own.
+if [ -e /dev/nvidiactl ] || { [ -e /dev/dxg ] && [ -e /usr/lib/wsl/lib/libcuda.so.1 ]; }; then exec "$@"; fi
 echo "skipped: there is no GPU, and TEMPER_GPU_RUNNER names no command to run programs for one"
 exit 77

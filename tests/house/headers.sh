@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 # Each header compiles when it is the first that a program includes: headers.sh FOLDER COMPILER FLAGS...
 # One compilation reads a chain of headers, the smallest first: each includes, itself or through others, all that stand
-# before it. So it sees what it would see alone, and a third of the compilations do. A chain is compiled again when a byte
-# of what it includes has changed: FOLDER keeps an empty file for each that passed, named by the hash of what it read.
-set -u
+# before it. So it sees what it would see alone, and a third of the compilations do; that holds as all includes stand
+# above all code, which is checked. A chain is compiled again when a byte of what it includes of temper's headers has
+# changed: FOLDER keeps an empty file for each that passed, named by the hash of what it read.
+set -euo pipefail
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 shift
@@ -16,12 +17,16 @@ export folder version
 chains() {
   find include kernels -name '*.hpp' -o -name '*.cuh' | grep -v /backend/cuda/ | sort | awk '
     { file = $0; sub(/^[a-z]*\//, ""); names[++count] = $0
-      while ((getline line < file) > 0)
+      code = 0
+      while ((more = (getline line < file)) > 0)
         if (match(line, /^#include [<"]temper\/[^>"]+/)) {
           included = substr(line, RSTART + 10, RLENGTH - 10)
           includes[$0, ++edges[$0]] = included
-        }
+          if (code) refuse(file ": includes " included " below code; every include stands above it")
+        } else if (line !~ /^ *(\/\/|#|$)/) code = 1
+      if (more < 0) refuse(file ": cannot be read")
       close(file); paths[$0] = file }
+    function refuse(why) { print why > "/dev/stderr"; refused = 1 }
     function close_over(header,   i, j, next_one) {
       if (header in size) return
       size[header] = 0
@@ -42,6 +47,7 @@ chains() {
       return best
     }
     END {
+      if (refused) exit 1
       for (i = 1; i <= count; ++i) close_over(names[i])
       while ((top = largest_below("")) != "") {
         chain = ""
@@ -67,4 +73,6 @@ check() {
 }
 export -f check
 
-chains | tr '\n' '\0' | xargs -0 -I{} -P "$(nproc)" bash -c 'check "$@"' _ {} "$@"
+list=$(chains)
+[ -n "$list" ] || { echo "headers.sh: no headers were found" >&2; exit 1; }
+tr '\n' '\0' <<<"$list" | xargs -0 -I{} -P "$(nproc)" bash -c 'check "$@"' _ {} "$@"

@@ -136,7 +136,10 @@ Outcome distillation(device::Stream& stream, const Taught& taught) {
     const auto found_sum = found_sums[at(row)];
     outcome.compare(number(found_sum.of_teacher), of_teacher.value, same ? 0 : of_teacher.error);
     outcome.compare(number(found_sum.of_student), of_student.value, same ? 0 : of_student.error);
-    if (same) outcome.compare(number(found_sum.value(taught.kind)), 0, 0);
+    const Bounded half{(of_teacher.value + of_student.value) / 2, (of_teacher.error + of_student.error) / 2};
+    const Bounded whole = taught.kind == Kind::forward ? of_teacher : taught.kind == Kind::reverse ? of_student : half;
+    outcome.compare(number(found_sum.value(taught.kind)), whole.value,
+                    same ? 0 : whole.error + u * std::abs(whole.value));
 
     const bool counts = labels[at(row)] >= 0;
     const Bounded of_soft{number(soft[at(row)]) * number(taught.of_student.cold), u * 4};

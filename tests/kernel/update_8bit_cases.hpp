@@ -81,17 +81,20 @@ Outcome update_8bit_case(device::Stream& stream, const UpdateShape& shape) {
   device::Buffer<typename Kernel::Tensor> on_table(table);
   device::Buffer<kernel::TablePiece> on_pieces(pieces);
   device::Buffer<kernel::GlobalNorm> on_norm(std::vector<kernel::GlobalNorm>{{1, clipping}});
+  device::Buffer<kernel::AdamW::Factors> on_factors(2);
+  device::Buffer<std::uint32_t> on_step(1);
+  const Kernel same{{on_table.data(), on_pieces.data(), on_factors.data(), on_norm.data(), 99,
+                     sizeof(T) == 2 ? on_step.data() : nullptr},
+                    both_map.data(),
+                    positive_map.data()};
   Outcome outcome;
   for (int step = 1; step <= shape.steps; ++step) {
     for (auto& tensor : tensors) tensor->plain.draw_gradient(numbers);
     const kernel::AdamW rule;
     const std::vector<kernel::AdamW::Factors> factors{factors_of(rule, step, 0), factors_of(rule, step, 1)};
-    device::Buffer<kernel::AdamW::Factors> on_factors(factors);
-    device::launch(stream, {static_cast<int>(pieces.size()), 1, 1},
-                   Kernel{{on_table.data(), on_pieces.data(), on_factors.data(), on_norm.data(), 99,
-                           static_cast<std::uint32_t>(step)},
-                          both_map.data(),
-                          positive_map.data()});
+    on_factors.upload(factors);
+    on_step.upload({static_cast<std::uint32_t>(step)});
+    device::launch(stream, {static_cast<int>(pieces.size()), 1, 1}, same);
     for (std::size_t t = 0; t < tensors.size(); ++t) {
       auto& tensor = *tensors[t];
       move_coded(tensor, factors[t % 2], Random{99, site_of(t), static_cast<std::uint32_t>(step)});

@@ -36,6 +36,8 @@ class Buffer {
     if (count_ == 0) return;
 #if TEMPER_ON_GPU
     require_success(cudaMemcpy(memory_, values.data(), bytes(), cudaMemcpyHostToDevice), "a copy to the device");
+    // A copy from pageable memory may return before its last part has arrived, and streams do not wait for it.
+    require_success(cudaStreamSynchronize(cudaStreamLegacy), "a copy to the device");
 #else
     std::memcpy(memory_.data(), values.data(), bytes());
 #endif

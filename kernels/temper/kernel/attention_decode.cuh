@@ -42,7 +42,8 @@ struct DecodeShape {
   }
   TEMPER_BOTH int tiles(int longest, int keys) const {
     const int all = device::divide_up(longest, keys);
-    return scope.window > 0 ? device::smaller_of(all, (scope.window + queries + 2 * keys - 3) / keys) : all;
+    if (scope.window <= 0 || scope.window >= longest) return all;
+    return device::smaller_of(all, (scope.window + queries + 2 * keys - 3) / keys);
   }
 };
 

@@ -223,8 +223,8 @@ struct AttentionKeyGradient {
     const device::Warp warp = block.warp();
     const int first_row = block.warp_index() / sides * 16, row0 = tile.row + first_row, lane = block.lane();
     const int side0 = block.warp_index() % sides * side_width;
-    const int window = inputs.scope.window;
-    const int last_query = window > 0 ? device::smaller_of(tile.end, tile.row + rows - 1 + window) : tile.end;
+    const int window = inputs.scope.window, last_key = tile.row + rows - 1;
+    const int last_query = window > 0 && window < tile.end - last_key ? last_key + window : tile.end;
     const int steps_of_head = device::divide_up(last_query - tile.row, queries), steps = group * steps_of_head;
     device::AsyncCopies copies(block);
     const auto fetch = [&](int step) {
@@ -273,7 +273,7 @@ struct AttentionKeyGradient {
       }
       if constexpr (sides == 2) add_other_side(block, score, dp);
       const int query0 = tile.row + step % steps_of_head * queries;
-      const bool hides = query0 < row0 + 15 || (window > 0 && row0 + window < query0 + queries);
+      const bool hides = query0 < row0 + 15 || (window > 0 && query0 + queries - row0 > window);
       TEMPER_UNROLL
       for (int j = 0; j < query_pieces; ++j) {
         const auto lse = device::load<2>(stage.lse + j * 8 + device::accumulator_column(lane, 0));

@@ -50,9 +50,12 @@ struct AttentionScope {
   }
   // Of any of sixteen queries from 'row' on, and of 'keys' keys from 'key' on: is there a key that one does not see?
   TEMPER_BOTH bool hides(int row, int key, int keys) const {
-    return key + keys > row || (window > 0 && key + window <= row + 15);
+    return key + keys > row || (window > 0 && row + 15 - key >= window);
   }
-  TEMPER_BOTH bool hidden(int row, int key) const { return key > row || (window > 0 && key + window <= row); }
+  // A later key is, without a sign, too far away for any window.
+  TEMPER_BOTH bool hidden(int row, int key) const {
+    return static_cast<unsigned>(row - key) >= (window > 0 ? static_cast<unsigned>(window) : 0x80000000u);
+  }
   TEMPER_DEVICE float bent(float score) const { return device::hyperbolic_tangent(device::quotient(score, cap)); }
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What DoRA (Liu et al. 2024) needs beside products, W [O, I] in bf16 or NF4, A [R, I], B [O, R]:
-//   norms[o] = ||W[o] + s B[o] A||       factor = magnitude / norms, 1 for a norm of 0       change = factor - 1
+//   norms[o] = ||W[o] + s B[o] A||       factor = magnitude / norms, magnitude for a norm of 0   change = factor - 1
 //   y = factor (x W^T + u B^T) + bias    by Epilogue::columns
 //   dscaled = factor dy                  dmagnitude[o] (+)= sum over t of dy[t, o] (u[t, o] - bias[o]) / divisor[o]
 // B A is made a tile at a time on tensor cores and never written. Sums have an order that the shape gives alone.

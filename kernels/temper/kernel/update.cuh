@@ -2,7 +2,7 @@
 // One step of an optimizer (update_rules.cuh) for all trained tensors, in one launch: tensors stand in a table, and are
 // cut into pieces, a block each. Values are float, or bf16 that is rounded at random (random.cuh), so that steps below
 // half a unit in the last place are not lost. What changes from step to step lies in device memory: the factors of each
-// group of tensors, and the factor that clips (global_norm.cuh), which the host never reads.
+// group of tensors, the step's number, and the factor that clips (global_norm.cuh), which the host never reads.
 #pragma once
 #include <vector>
 
@@ -43,10 +43,12 @@ template <class Tensor, class Factors>
 struct UpdateTable {
   const Tensor* tensors;
   const TablePiece* pieces;
-  const Factors* factors;    // of each group
-  const GlobalNorm* norm;    // null: nothing is clipped
-  std::uint64_t seed = 0;    // of the rounding, with
-  std::uint32_t number = 0;  // the step's number
+  const Factors* factors;  // of each group
+  const GlobalNorm* norm;  // null: nothing is clipped
+  // Of the numbers that round bf16; nothing in float reads them. The step is counted in device memory, so that a launch
+  // that is replayed does not round by the numbers of the step before.
+  std::uint64_t seed = 0;
+  const std::uint32_t* step = nullptr;
 
   TEMPER_DEVICE Factors factors_of(const Tensor& tensor) const {
     Factors f = factors[tensor.group];
@@ -54,7 +56,7 @@ struct UpdateTable {
     return f;
   }
   TEMPER_DEVICE device::Vector<std::uint32_t, 4> random_of(const Tensor& tensor, Index element) const {
-    return random_block(Random{seed, tensor.site, number}, static_cast<std::uint64_t>(element) / 8);
+    return random_block(Random{seed, tensor.site, *step}, static_cast<std::uint64_t>(element) / 8);
   }
 };
 

@@ -6,6 +6,7 @@
 // Tiles of keys begin at the document's first key. A tile that a row does not see leaves the row's bits alone, so these
 // depend on the document only: not on the pack, on the threads, or on the queries computed at the same time.
 #pragma once
+#include "temper/backend/cpu/attention_backward.hpp"
 #include "temper/backend/cpu/attention_tile.hpp"
 
 namespace temper {
@@ -97,5 +98,3 @@ void attention(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, OutMatrix<Real> lse, 
 }
 
 }  // namespace temper
-
-#include "temper/backend/cpu/attention_backward.hpp"
