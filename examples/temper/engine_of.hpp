@@ -251,7 +251,7 @@ class EngineOf : public Engine {
                        build_options(temper::Execution::planning));
     } catch (const temper::Error& error) {
       // What the model's shapes show to be wrong in the recipe is said where it stands.
-      const std::string sentence = std::string(error.what()).substr(sizeof("temper: ") - 1);
+      const std::string sentence = sentence_of(error);
       if (error.code() == "lora.rank") recipe_.refuse("adapter.rank", sentence);
       if (error.code() == "storage.unknown_module") recipe_.refuse("quantization.skip", sentence);
       if (error.code() == "decoder.tied") recipe_.refuse("adapter.modules_to_save", sentence);

@@ -2,6 +2,8 @@
 // 'temper preview': rows as they will be trained, in training order.
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "commands.hpp"
 #include "engine.hpp"
 #include "exit_code.hpp"
@@ -13,11 +15,12 @@
 namespace temper_cli {
 namespace {
 
+constexpr const char* no_validation = "there are no validation rows; expected data.validation to be set";
+
 // 'stage', counted from 1, is said with each row; 0: there are none.
 void preview_rows(const PreviewOptions& options, const Recipe& recipe, std::size_t stage, const Screen& screen) {
   require_model_folder(recipe.path("model"));
-  if (options.validation && !recipe.has("data.validation"))
-    recipe.refuse("data.validation", "there are no validation rows; expected data.validation to be set");
+  if (options.validation && !recipe.has("data.validation")) recipe.refuse("data.validation", no_validation);
   const RunData data(recipe, today());
   Reporter reporter;
   data.report(reporter);
@@ -45,8 +48,11 @@ int preview(const PreviewOptions& options) {
     return done;
   }
   const StagedRecipe recipe = StagedRecipe::read(options.recipe, options.set, Words::all);
+  const auto has_validation = [](const Stage& stage) { return stage.recipe.has("data.validation"); };
+  if (options.validation && std::none_of(recipe.stages.begin(), recipe.stages.end(), has_validation))
+    recipe.stages.front().recipe.refuse("data.validation", no_validation);
   for (std::size_t i = 0; i < recipe.stages.size(); ++i) {
-    if (options.validation && !recipe.stages[i].recipe.has("data.validation")) continue;
+    if (options.validation && !has_validation(recipe.stages[i])) continue;
     if (!options.json) print_line(coloured(screen, "1", title_of(recipe, i)));
     preview_rows(options, recipe.stages[i].recipe, i + 1, screen);
   }

@@ -44,7 +44,7 @@ temper::LocatedJson read_recipe_text(const fs::path& file) try {
                                     {.comments = temper::Comments::allowed, .fault = temper::Fault::usage});
 } catch (const temper::Error& error) {
   if (error.fault() != temper::Fault::data) throw;
-  throw RecipeError({std::string(error.what()).substr(sizeof("temper: ") - 1)});
+  throw RecipeError({sentence_of(error)});
 }
 
 bool has_stages(const Json& recipe) { return recipe.is_object() && recipe.contains("stages"); }
@@ -86,6 +86,7 @@ class RecipeReader {
                   : "is not an object; expected { ... }"});
         return std::move(recipe_);
       }
+    recipe_.origins_.insert_or_assign("", at(text_.objects.back()));
     const std::size_t before = mistakes_.size();
     find_task();
     for (const std::string& object : text_.objects) read_object(object);
@@ -365,8 +366,10 @@ void Recipe::settle(KeyPath key, Json value) {
 }
 
 Origin Recipe::origin(std::string_view path) const {
-  const auto found = origins_.find(path);
-  return found == origins_.end() ? Origin{Origin::Source::fallback, {}, true, stage_} : found->second;
+  if (const auto found = origins_.find(path); found != origins_.end()) return found->second;
+  // A key that is left out is missed in the recipe's own object.
+  const auto object = origins_.find("");
+  return {Origin::Source::fallback, object == origins_.end() ? temper::Place{} : object->second.place, true, stage_};
 }
 
 std::vector<std::string> Recipe::texts(KeyPath key) const {

@@ -42,6 +42,11 @@ struct Mistake {
   std::string sentence;
 };
 
+// What it says, without who says it: to stand in a mistake or another message.
+inline std::string sentence_of(const temper::Error& error) {
+  return std::string(error.what()).substr(sizeof("temper: ") - 1);
+}
+
 // The words that a recipe may use: those that this version trains with, or, to look at rows alone, all of the
 // contract's.
 enum class Words { built, all };
@@ -91,7 +96,7 @@ class Recipe {
   void settle(KeyPath key, Json value);
 
   // The model is yet to be made, by a stage before this one: 'model' names one of the same shapes and tokens, whose
-  // weights will then be float32 numbers.
+  // weights will then be float32 numbers (but for what docs/command_line.md says of bf16 and of merged heads).
   bool model_is_to_come() const { return model_is_to_come_; }
   void expect_model() { model_is_to_come_ = true; }
   void arrive_model() { model_is_to_come_ = false; }

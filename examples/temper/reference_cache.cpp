@@ -37,8 +37,7 @@ class ReferenceCache final : public RowCache {
         read(file, key);
         return;
       } catch (const temper::Error& wrong) {
-        reporter.warn(
-            fmt::format("{}; the reference is read again", std::string(wrong.what()).substr(sizeof("temper: ") - 1)));
+        reporter.warn(fmt::format("{}; the reference is read again", sentence_of(wrong)));
       }
     }
     for (const Split split : both_splits)

@@ -19,10 +19,14 @@ RowPlaces::RowPlaces(const temper::Dataset& rows) {
 bool RowCache::before_start(const std::filesystem::path&, const Json&, Reporter&) { return true; }
 void RowCache::after_start(Engine&, RunData&, const std::filesystem::path&, const Json&, Reporter&) {}
 
+Index RowCache::tokens_read(const RunData& data) const {
+  return data.first_epoch_tokens() + tokens_of(data.validation());
+}
+
 Json RowCache::json(const RunData& data) const {
   return {{"file", file_name()},
           {"bytes", bytes()},
-          {"tokens", data.first_epoch_tokens()},
+          {"tokens", tokens_read(data)},
           {"saved_tokens", data.tokens() - data.first_epoch_tokens()}};
 }
 
@@ -32,6 +36,14 @@ std::unique_ptr<RowCache> open_row_cache(const Recipe& recipe, const RunData& da
   if (recipe.is("task", "distillation") && recipe.has("objective.cache_teacher"))
     return open_teacher_cache(recipe, data, vocabulary);
   return nullptr;
+}
+
+Index tokens_of(const temper::Dataset& rows) {
+  Index count = 0;
+  for (std::size_t row = 0; row < rows.size(); ++row)
+    rows.for_each_sequence(static_cast<Index>(row),
+                           [&](const auto& tokens, const auto&) { count += std::ssize(tokens); });
+  return count;
 }
 
 std::string hash_of_rows(const RunData& data) {

@@ -51,12 +51,18 @@ class RowCache {
 
   // For a plan: the file, and how many tokens are read for it, and not read again.
   Json json(const RunData& data) const;
+
+ protected:
+  // Those of the rows that the run comes to in its first epoch, and of its validation rows.
+  virtual Index tokens_read(const RunData& data) const;
 };
 
 // Null where the recipe asks for none.
 std::unique_ptr<RowCache> open_row_cache(const Recipe& recipe, const RunData& data, Index vocabulary);
 std::unique_ptr<RowCache> open_reference_cache(const Recipe& recipe, const RunData& data);
 std::unique_ptr<RowCache> open_teacher_cache(const Recipe& recipe, const RunData& data, Index vocabulary);
+
+Index tokens_of(const temper::Dataset& rows);
 
 // The tokens and labels of all rows, in their order.
 std::string hash_of_rows(const RunData& data);

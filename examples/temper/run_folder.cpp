@@ -5,6 +5,7 @@
 #include <sys/file.h>
 
 #include <algorithm>
+#include <array>
 
 #include "temper/io/hash.hpp"
 
@@ -18,11 +19,35 @@ bool is_locked(const fs::path& folder) {
   return file.number() >= 0 && ::flock(file.number(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
-void check_output(const fs::path& folder, Force force) {
+namespace {
+
+// The file that data.chat_template names, where it is no template itself.
+std::optional<std::string> template_file(const Recipe& recipe) {
+  if (!recipe.has("data.chat_template")) return std::nullopt;
+  std::string text = recipe.text("data.chat_template");
+  if (text == "none" || text.find_first_of("{\n") != std::string::npos) return std::nullopt;
+  return text;
+}
+
+std::optional<std::string> rollout_file(const Recipe& recipe) {
+  if (!recipe.is("task", "ppo") || !recipe.has("objective.rollouts")) return std::nullopt;
+  return recipe.text("objective.rollouts");
+}
+
+void require_unlocked(const fs::path& folder) {
   temper::require(!is_locked(folder), Fault::temporary, "run.locked",
                   "{}: another process works on this run; expected no other; wait until it ends, then try again",
                   temper::shown_path(folder));
+}
+
+}  // namespace
+
+void check_output(const fs::path& folder, Force force) {
+  require_unlocked(folder);
   std::error_code error;
+  // A stage of a run may be gone on with alone.
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+    require_unlocked(entry->path());
   temper::require(fs::is_directory(folder, error) || !fs::exists(fs::symlink_status(folder, error)), Fault::usage,
                   "run.not_a_folder", "{}: exists and is not a folder; expected a new folder; choose another output",
                   temper::shown_path(folder));
@@ -37,6 +62,8 @@ void check_replacement(const Recipe& recipe, const fs::path& folder) {
     for (std::string& path : recipe.texts(key)) inputs.push_back(std::move(path));
   if (!recipe.value("data.validation").is_number())
     for (std::string& path : recipe.texts("data.validation")) inputs.push_back(std::move(path));
+  for (std::optional<std::string>& file : std::array{template_file(recipe), rollout_file(recipe)})
+    if (file) inputs.push_back(std::move(*file));
   std::error_code error;
   const fs::path replaced = fs::weakly_canonical(folder, error);
   for (const std::string& input : inputs) {
@@ -102,6 +129,8 @@ bool is_read(const fs::path& file) {
 
 void hash_folder(Json& hashes, const std::string& title, const fs::path& folder) {
   std::vector<fs::path> files;
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) return;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder))
     if (is_read(entry.path()) && entry.is_regular_file()) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
@@ -116,22 +145,18 @@ void hash_files(Json& hashes, const std::string& title, const std::vector<std::s
 
 }  // namespace
 
-Json hash_inputs(const Recipe& recipe) {
+Json hash_inputs(const Recipe& recipe, Inputs which) {
   Json hashes = Json::object();
-  hash_folder(hashes, "model", recipe.path("model"));
+  if (which == Inputs::all) hash_folder(hashes, "model", recipe.path("model"));
   if (recipe.has("teacher")) hash_folder(hashes, "teacher", recipe.path("teacher"));
   if (recipe.has("reward_model")) hash_folder(hashes, "reward_model", recipe.path("reward_model"));
-  if (recipe.is("task", "ppo") && recipe.has("objective.rollouts"))
-    hash_files(hashes, "objective.rollouts", {recipe.text("objective.rollouts")});
-  if (recipe.has("adapter.from")) hash_folder(hashes, "adapter.from", recipe.path("adapter.from"));
+  if (const auto file = rollout_file(recipe)) hash_files(hashes, "objective.rollouts", {*file});
+  if (which == Inputs::all && recipe.has("adapter.from"))
+    hash_folder(hashes, "adapter.from", recipe.path("adapter.from"));
   hash_files(hashes, "data.train", recipe.texts("data.train"));
   if (!recipe.value("data.validation").is_number())
     hash_files(hashes, "data.validation", recipe.texts("data.validation"));
-  if (recipe.has("data.chat_template")) {
-    const std::string text = recipe.text("data.chat_template");
-    if (text != "none" && text.find_first_of("{\n") == std::string::npos)
-      hash_files(hashes, "data.chat_template", {text});
-  }
+  if (const auto file = template_file(recipe)) hash_files(hashes, "data.chat_template", {*file});
   return hashes;
 }
 

@@ -48,9 +48,10 @@ bool is_locked(const std::filesystem::path& folder);
 
 // SHA-256 of every file that the run reads: the model's, the adapter's it goes on from, the data's. Keys are 'model/
 // config.json', 'train.jsonl'; the same run moved elsewhere has the same keys.
-Json hash_inputs(const Recipe& recipe);
+enum class Inputs { all, without_model };  // the latter: neither model nor adapter
+Json hash_inputs(const Recipe& recipe, Inputs which = Inputs::all);
 
-// Of a folder alone, its name in front: '1-sft/adapter/adapter_model.safetensors'.
+// Of a folder alone (of none: nothing), its name in front: '1-sft/adapter/adapter_model.safetensors'.
 Json hash_folder(const std::string& title, const std::filesystem::path& folder);
 
 // Throws (76) and names the first file that is not what it was.

@@ -9,6 +9,7 @@ namespace temper_cli {
 namespace {
 
 volatile std::sig_atomic_t first_signal = 0;
+int watches = 0;
 
 void note(int number) {
   if (first_signal != 0 && number == SIGINT) _exit(128 + SIGINT);
@@ -27,11 +28,15 @@ void install(void (*handler)(int)) {
 }  // namespace
 
 SignalWatch::SignalWatch() {
+  if (watches++ > 0) return;
   first_signal = 0;
   install(note);
 }
-SignalWatch::~SignalWatch() { install(SIG_DFL); }
+SignalWatch::~SignalWatch() {
+  if (--watches == 0) install(SIG_DFL);
+}
 
 int SignalWatch::caught() { return first_signal; }
+ExitCode SignalWatch::exit_code() { return first_signal == SIGINT ? interrupted : terminated; }
 
 }  // namespace temper_cli

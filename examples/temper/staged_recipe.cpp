@@ -63,7 +63,6 @@ class StageReader {
   }
   void complain(std::size_t at, KeyPath key, std::string sentence) {
     Origin origin = result_.stages[at].recipe.origin_of(key);
-    if (origin.source == Origin::Source::fallback) origin = {Origin::Source::file, located_.values[pointer_of(at)]};
     origin.stage = static_cast<int>(at) + 1;
     mistakes_.push_back({origin, std::string(key.path), std::move(sentence)});
   }
@@ -128,6 +127,7 @@ class StageReader {
       text.settled["model"] = model_;
     }
     starts_.push_back(take_start(at));
+    if (starts_.back() == "continue") settle_continued(result_.stages[at - 1].recipe, text.settled);
     Stage stage{.recipe = Recipe::read(text, of_stage_[at], words_, mistakes_), .name = ""};
     if (mistakes_.empty()) {
       if (at == 0) model_ = stage.recipe.value("model");
@@ -140,6 +140,13 @@ class StageReader {
         model_ = fs::absolute(file_).parent_path().string();
     }
     result_.stages.push_back(std::move(stage));
+  }
+
+  // What checks of a recipe alone look at, and an adapter that goes on brings with it.
+  static void settle_continued(const Recipe& before, std::map<std::string, Json>& settled) {
+    if (!before.resolved().is_object() || before.is("adapter.method", "full")) return;
+    settled["adapter.method"] = kind_of(before);
+    settled["adapter.modules_to_save"] = before.value("adapter.modules_to_save");
   }
 
   // "", "continue" or "merge".
@@ -180,6 +187,7 @@ class StageReader {
                fmt::format("'{}' cannot follow '{}', whose model has a score head in place of its language head; "
                            "expected '{}'",
                            stage.recipe.task(), before.recipe.task(), before.recipe.task()));
+    connect_pooling(at);
     if (before.recipe.model_is_to_come() || !before.trains_adapter()) stage.recipe.expect_model();
     if (!before.trains_adapter()) {
       if (!said.empty()) complain_start("has no meaning after a stage that trains the whole model; expected none");
@@ -209,6 +217,20 @@ class StageReader {
     if (stage.start == Start::continued) inherit_adapter(at);
   }
 
+  // A head goes on with what it reads of a text.
+  void connect_pooling(std::size_t at) {
+    const Recipe& before = result_.stages[at - 1].recipe;
+    Recipe& recipe = result_.stages[at].recipe;
+    const KeyPath pooling("objective.pooling");
+    if (!before.is("task", "classification") || !recipe.is("task", "classification")) return;
+    if (!recipe.given(pooling)) return recipe.settle(pooling, before.value(pooling));
+    if (recipe.value(pooling) != before.value(pooling))
+      complain(at, pooling,
+               fmt::format("is {} but the stage before trains a head with {}, which this one goes on with; expected "
+                           "the same",
+                           recipe.text(pooling), before.text(pooling)));
+  }
+
   void inherit_adapter(std::size_t at) {
     const Recipe& before = result_.stages[at - 1].recipe;
     Recipe& recipe = result_.stages[at].recipe;
@@ -224,6 +246,11 @@ class StageReader {
                              recipe.value(key).dump(), before.value(key).dump()));
       }
     }
+    // The adapter has learned beside the weights as they were quantized; who wants others says so.
+    if (recipe.given("quantization.type") || !recipe.is("quantization.type", "none")) return;
+    for (const KeyPath key :
+         {KeyPath("quantization.type"), KeyPath("quantization.double_quant"), KeyPath("quantization.skip")})
+      if (!recipe.given(key)) recipe.settle(key, before.value(key));
   }
 
   const fs::path& file_;

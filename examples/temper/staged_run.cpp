@@ -3,9 +3,11 @@
 
 #include "engine.hpp"
 #include "format.hpp"
+#include "signals.hpp"
 #include "temper/adapter/merge.hpp"
 #include "temper/core/version.hpp"
 #include "temper/io/hash.hpp"
+#include "temper/io/json_fields.hpp"
 
 namespace temper_cli {
 namespace {
@@ -13,14 +15,28 @@ namespace {
 namespace fs = std::filesystem;
 using temper::Fault;
 
+constexpr Index most_steps = Index{1} << 50;  // so that sums of all stages' stay far from overflow
+
 // What a stage reads and no stage before it makes.
 Json foreign_inputs(const Recipe& recipe, std::size_t at) {
-  Json inputs = hash_inputs(recipe);
-  if (at == 0) return inputs;
+  return hash_inputs(recipe, at == 0 ? Inputs::all : Inputs::without_model);
+}
+
+// Of a run's manifest, the hashes of its model's files.
+Json model_inputs(const Json& manifest) {
   Json kept = Json::object();
-  for (const auto& [name, hash] : inputs.items())
-    if (!name.starts_with("model/") && !name.starts_with("adapter.from/")) kept[name] = hash;
+  if (const auto inputs = manifest.find("inputs"); inputs != manifest.end())
+    for (const auto& [name, hash] : inputs->items())
+      if (name.starts_with("model/")) kept[name] = hash;
   return kept;
+}
+
+// run.json may have been written by anybody: what is read of a stage has its type from here on.
+void require_stage(const Json& stage, const temper::JsonSource& source) {
+  temper::require_string(stage, "state", source);
+  for (const char* key : {"step", "steps"}) temper::require_integer(stage, key, source, 0, most_steps);
+  temper::require_object(stage, "inputs", source);
+  if (stage.contains("published")) temper::require_object(stage, "published", source);
 }
 
 // A stage goes on with the scores of the one before it.
@@ -84,6 +100,8 @@ StagedRun StagedRun::create(StagedRecipe recipe, Force force, Echo echo) {
     require_memory(prepared.largest_plan());
     steps.push_back(prepared.data->steps());
     inputs.push_back(foreign_inputs(prepared.recipe, at));
+    // What the folder's own weights decide is said, or it would stand in recipe.json as the default.
+    recipe.stages[at].recipe.settle("quantization.type", prepared.recipe.value("quantization.type"));
   });
   // All checks have passed: from here on the disk is written.
   RunFolder folder = RunFolder::create(recipe.output, force);
@@ -102,6 +120,7 @@ StagedRun StagedRun::open(RunFolder folder, Echo echo) {
     known = stages[i].is_object() && stages[i].value("folder", Json()) == recipe.stages[i].name;
   temper::require(known, Fault::data, "run.manifest", "{}: does not have the stages of recipe.json; expected them",
                   temper::shown_path(folder.file("run.json")));
+  for (const Json& stage : stages) require_stage(stage, {folder.file("run.json").string()});
   StagedRun run(std::move(folder), std::move(recipe), echo);
   run.date_ = date_of(run.folder_.manifest().value("date", Json()));
   for (const char* key : {"error", "finished"}) run.folder_.manifest().erase(key);
@@ -153,10 +172,16 @@ fs::path StagedRun::model_of(std::size_t at) const {
 void StagedRun::check_inputs(std::size_t at) const {
   const Json& stages = folder_.manifest()["stages"];
   compare_inputs(stages[at].value("inputs", Json::object()), foreign_inputs(recipe_.stages[at].recipe, at));
-  if (at == 0 || !stages[at - 1].contains("published")) return;
+  if (at == 0) return;
+  temper::require(stages[at - 1].contains("published"), Fault::data, "run.manifest",
+                  "{}: does not say what stage {} has published; expected the manifest that the run wrote",
+                  temper::shown_path(folder_.file("run.json")), at);
   const Stage& before = recipe_.stages[at - 1];
   const std::string output = before.trains_adapter() ? "adapter" : "model";
   compare_inputs(stages[at - 1]["published"], hash_folder(before.name + "/" + output, path_of(at - 1) / output));
+  // An adapter stands on the model that it was trained on, whether it goes on or is folded into that.
+  if (recipe_.stages[at].start != Start::model)
+    compare_inputs(model_inputs(read_manifest(path_of(at - 1))), hash_folder("model", model_of(at - 1)));
 }
 
 Ended StagedRun::begin_stage(std::size_t at, Reporter& reporter) {
@@ -165,6 +190,7 @@ Ended StagedRun::begin_stage(std::size_t at, Reporter& reporter) {
   const fs::path folder = path_of(at), before = at == 0 ? fs::path() : path_of(at - 1);
   if (stage.start == Start::merged) {
     reporter.say(fmt::format("folding {} into its model", temper::shown_path(before / "adapter")));
+    temper::remove_abandoned(before);
     temper::NewFolder merged(before / "merged", temper::Existing::replaced);
     temper::merge_adapter(model_of(at - 1), before / "adapter", merged.path());
     merged.publish();
@@ -189,6 +215,7 @@ Ended StagedRun::begin_stage(std::size_t at, Reporter& reporter) {
     resolved["model"] = within(model_of(at));
     if (stage.start == Start::continued) resolved["adapter"]["from"] = within(before / "adapter");
   }
+  if (SignalWatch::caught() != 0) return {SignalWatch::exit_code()};
   RunFolder run = RunFolder::create(folder, Force::yes);
   return begin_run(prepared, run, resolved, inputs, reporter, echo_);
 }
@@ -214,6 +241,8 @@ void StagedRun::record(std::size_t at, std::string_view state) {
   std::error_code error;
   if (fs::exists(path_of(at) / "run.json", error)) {
     const Json own = read_manifest(path_of(at));
+    const temper::JsonSource source{(path_of(at) / "run.json").string()};
+    for (const char* key : {"step", "steps"}) temper::require_integer(own, key, source, 0, most_steps);
     for (const char* key : {"step", "steps", "loss", "validation_loss", "seconds", "tokens", "plan", "measured"})
       if (own.contains(key)) stage[key] = own[key];
     for (const char* key : {"loss", "validation_loss"})
@@ -221,7 +250,7 @@ void StagedRun::record(std::size_t at, std::string_view state) {
   }
   Index step = 0, steps = 0;
   for (const Json& each : folder_.manifest()["stages"])
-    step += each.value("step", Index{0}), steps += each.value("steps", Index{0});
+    step += each["step"].get<Index>(), steps += each["steps"].get<Index>();
   folder_.manifest()["step"] = step;
   folder_.manifest()["steps"] = steps;
   folder_.write_manifest();
@@ -234,6 +263,7 @@ void StagedRun::end(std::string_view state) {
 }
 
 Ended StagedRun::run() {
+  const SignalWatch watch;  // also while a stage is prepared, and from its last step to the first of the next
   std::string output;
   folder_.manifest()["state"] = "running";
   const std::size_t count = recipe_.stages.size();
@@ -243,8 +273,12 @@ Ended StagedRun::run() {
     std::error_code error;
     const bool begun = fs::exists(path_of(i) / "run.json", error);
     const bool complete = begun && read_manifest(path_of(i))["state"] == "completed";
-    if (complete && entry(i).value("state", "") == "completed") continue;
+    if (complete && entry(i)["state"] == "completed") continue;
     if (!complete) {
+      if (SignalWatch::caught() != 0) {
+        end("stopped");
+        return {SignalWatch::exit_code(), output};
+      }
       record(i, "running");
       try {
         // Before any of the rest is trained: what later stages read is as it was.
@@ -268,9 +302,9 @@ Ended StagedRun::run() {
         throw;
       }
     }
-    record(i, "completed");
+    // One write for both: a stage that is complete always says what it has made.
     entry(i)["published"] = hash_folder(output, folder_.path() / output);
-    folder_.write_manifest();
+    record(i, "completed");
   }
   end("completed");
   return {done, output};

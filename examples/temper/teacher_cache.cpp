@@ -55,8 +55,7 @@ class TeacherCache final : public RowCache {
         read(path, first);
         return true;
       } catch (const temper::Error& wrong) {
-        reporter.warn(fmt::format("{}; the teacher reads the rows again",
-                                  std::string(wrong.what()).substr(sizeof("temper: ") - 1)));
+        reporter.warn(fmt::format("{}; the teacher reads the rows again", sentence_of(wrong)));
       }
     }
     try {
@@ -90,6 +89,10 @@ class TeacherCache final : public RowCache {
   }
 
  private:
+  // The teacher is gone when the run begins, so it reads what the run may not come to as well.
+  Index tokens_read(const RunData& data) const override {
+    return tokens_of(data.train()) + tokens_of(data.validation());
+  }
   Index count() const { return places_[0].count() + places_[1].count(); }
   std::size_t record_bytes() const {
     return sizeof(double) + static_cast<std::size_t>(kept_.count) * (sizeof(float) + sizeof(TokenId));

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
 
 #include "format.hpp"
 #include "signals.hpp"
@@ -30,18 +29,21 @@ ExitCode TrainingLoop::run(const std::optional<Checkpoint>& from) {
   try {
     began_ = Clock::now();
     if (from) progress_ = from->progress;
+    seconds_before_ = progress_.seconds;
+    tokens_before_ = progress_.tokens;
+    if (!progress_.recent_losses.empty()) last_loss_ = progress_.recent_losses.back();
     metrics_.emplace(run_.file("metrics.jsonl"), from ? from->metrics_bytes : 0, echo_);
     RowCache* const cache = prepared_.cache.get();
-    if (cache && !cache->before_start(run_.file(cache->file_name()), inputs_, reporter_)) {
+    const bool ready = !cache || cache->before_start(run_.file(cache->file_name()), inputs_, reporter_);
+    if (!ready || SignalWatch::caught() != 0) {
       end("stopped");
-      return SignalWatch::caught() == SIGINT ? interrupted : terminated;
+      return SignalWatch::exit_code();
     }
     prepared_.engine->start(prepared_.plan);
+    started_ = true;
     if (cache)
       cache->after_start(*prepared_.engine, *prepared_.data, run_.file(cache->file_name()), inputs_, reporter_);
     if (from) prepared_.engine->load_state(from->folder);
-    seconds_before_ = progress_.seconds;
-    tokens_before_ = progress_.tokens;
     return steps();
   } catch (const std::exception& error) {
     run_.manifest()["error"] = error.what();
@@ -60,12 +62,12 @@ ExitCode TrainingLoop::steps() {
   while (progress_.step < total && !stopped_early_) {
     step(progress_.step);
     after_step();
-    if (const int signal = SignalWatch::caught(); signal != 0 && progress_.step < total && !stopped_early_) {
+    if (SignalWatch::caught() != 0 && progress_.step < total && !stopped_early_) {
       save(Occasion::stop);
       reporter_.say(fmt::format("stopped after step {}; go on with: temper resume {}", progress_.step,
                                 temper::shown_path(run_.path())));
       end("stopped");
-      return signal == SIGINT ? interrupted : terminated;
+      return SignalWatch::exit_code();
     }
   }
   publish();
@@ -183,9 +185,10 @@ void TrainingLoop::end(std::string_view state) {
   if (progress_.step > 0) manifest["loss"] = temper::number_to_json(last_loss_);
   manifest["tokens"] = progress_.tokens;
   manifest["supervised_tokens"] = progress_.supervised;
-  if (progress_.step > 0) manifest["measured"] = {{"peak_bytes", measured_bytes()}};
+  if (started_ && progress_.step > 0) manifest["measured"] = {{"peak_bytes", measured_bytes()}};
   // A process that found the cache made did not need what making it takes.
-  if (prepared_.cache && prepared_.cache->measured_bytes() == 0) manifest["plan"] = to_json(prepared_.plan);
+  if (prepared_.cache)
+    manifest["plan"] = to_json(prepared_.cache->measured_bytes() > 0 ? prepared_.largest_plan() : prepared_.plan);
   run_.write_manifest();
 }
 

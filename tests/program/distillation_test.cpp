@@ -134,6 +134,15 @@ TEST_CASE(
   const Finished evaluated = run_program({"eval", (run / "some").string(), "--json"});
   CHECK(evaluated.code == 0);
 
+  // The teacher reads all rows, whatever the run comes to; these are 12, of which validation has some.
+  const auto tokens_read = [&](const std::string& steps) {
+    return run_program({"plan", run.write_recipe().string(), "--json", "--set", "objective.cache_teacher=8", "--set",
+                        "training.max_steps=" + steps})
+        .json()["cache"]["tokens"]
+        .get<Index>();
+  };
+  CHECK(tokens_read("1") == tokens_read("3"));
+
   // Stopped, and what was kept harmed.
   for (const std::string harm : {"altered", "cut"}) {
     fs::remove_all(run / "stopped");
@@ -143,6 +152,20 @@ TEST_CASE(
     first.signal(SIGTERM);
     REQUIRE(first.finish().code == 143);
     std::string bytes = read_text(run / "stopped/teacher.cache");
+    if (harm == "cut") {  // so that no new one can be made: the run ends before there is an engine
+      const Json before = Json::parse(read_text(run / "stopped/run.json"));
+      fs::remove(run / "stopped/teacher.cache");
+      fs::create_directories(run / "stopped/teacher.cache/in_the_way");
+      const Finished failed = run_program({"resume", (run / "stopped").string()});
+      INFO(failed.err);
+      CHECK(failed.code > 1);
+      CHECK(failed.code < 128);
+      const Json after = Json::parse(read_text(run / "stopped/run.json"));
+      CHECK(after["state"] == "failed");
+      CHECK(after["loss"] == before["loss"]);
+      CHECK_FALSE(after.contains("measured"));
+      fs::remove_all(run / "stopped/teacher.cache");
+    }
     if (harm == "altered") bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
     if (harm == "cut") bytes.pop_back();
     write_text(run / "stopped/teacher.cache", bytes);

@@ -203,4 +203,27 @@ TEST_CASE("quantized: a checkpoint in 4 bits is trained on, resumed, evaluated, 
   CHECK(merged("other", "int8").code == 2);
 }
 
+TEST_CASE("quantized: stages on a checkpoint in 4 bits go on with it, and do not fold an adapter into it") {
+  TinyRun tiny(12);
+  save_in_four_bits(tiny / "model");
+  tiny.recipe["training"]["max_steps"] = 4;
+  tiny.recipe["stages"] = {Json::object(), {{"start", "continue"}}};
+  Program stopped({"train", tiny.write_recipe().string(), "--json"});
+  stopped.read_lines(2);
+  stopped.signal(SIGTERM);
+  CHECK(stopped.finish().code == 143);
+  CHECK_FALSE(fs::exists(tiny / "run/2-sft"));
+  const Finished resumed = run_program({"resume", (tiny / "run").string()});
+  INFO(resumed.err);
+  CHECK(resumed.code == 0);
+  const Json own = temper::parse_json(read_text(tiny / "run/2-sft/recipe.json"), "recipe.json");
+  CHECK(own["quantization"]["type"] == "nf4");
+  CHECK(run_program({"plan", (tiny / "run/recipe.json").string()}).code == 0);
+
+  tiny.recipe["stages"][1]["start"] = "merge";
+  const Finished merged = run_program({"plan", tiny.write_recipe().string()});
+  CHECK(merged.code == 2);
+  CHECK(merged.err.find("which is quantized (nf4)") != std::string::npos);
+}
+
 }  // namespace quantized_test

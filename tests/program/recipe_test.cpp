@@ -238,7 +238,9 @@ TEST_CASE("recipe: text that is no JSON, or no object, is a usage error with its
   write_text(folder / "a.json", "{\n  \"task\": ,\n}");
   CHECK(holds(complaints(folder / "a.json"), "a.json:2:11"));
   write_text(folder / "b.json", "[]");
-  CHECK(holds(complaints(folder / "b.json"), "b.json:1:1: recipe: is not an object"));
+  CHECK(holds(complaints(folder / "b.json"), "b.json:1:1: recipe: is a list; stages stand in an object"));
+  write_text(folder / "c.json", "3");
+  CHECK(holds(complaints(folder / "c.json"), "c.json:1:1: recipe: is not an object"));
   CHECK(holds(complaints(folder / "absent.json"), "absent.json: no such file"));
   CHECK(complaints(folder.path()).size() == 1);
 }

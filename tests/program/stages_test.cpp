@@ -3,9 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <csignal>
 
 #include "program/program.hpp"
 #include "program/tiny_model.hpp"
+#include "signals.hpp"
+#include "staged_run.hpp"
 
 namespace stages_test {
 
@@ -92,8 +95,9 @@ TEST_CASE("stages: a run that is killed in its second stage, and moved, ends in 
   CHECK(resumed.code == 0);
   CHECK(stages.result("moved") == stages.result("whole"));
 
-  // Between stages: the third has not begun.
+  // Between stages: the third has not begun, and a process was killed while it folded the adapter.
   fs::remove_all(stages / "moved/3-dpo");
+  fs::create_directories(stages / "moved/2-sft/.tmp-1-merged");
   Json between = Json::parse(read_text(stages / "moved/run.json"));
   between["state"] = "running";
   between["stages"][2]["state"] = "waiting";
@@ -103,9 +107,25 @@ TEST_CASE("stages: a run that is killed in its second stage, and moved, ends in 
   const Finished damaged = run_program({"resume", (stages / "moved").string()});
   CHECK(damaged.code == 76);
   CHECK(holds(damaged.err, "2-sft/adapter/adapter_model.safetensors has changed"));
+  Json lying = between;
+  const auto refused = [&](const std::string& part) {
+    write_text(stages / "moved/run.json", lying.dump());
+    const Finished finished = run_program({"resume", (stages / "moved").string()});
+    CHECK(finished.code == 76);
+    CHECK(holds(finished.err, part));
+    lying = between;
+  };
+  lying["stages"][1].erase("published");
+  refused("does not say what stage 2 has published");
+  lying["stages"][0]["state"] = 3;
+  refused("'state' is 3; expected a string");
+  lying["stages"][0]["step"] = lying["stages"][1]["step"] = std::numeric_limits<Index>::max();
+  refused("'step' is 9223372036854775807");
+  write_text(stages / "moved/run.json", between.dump());
   write_text(stages / "moved/2-sft/adapter/adapter_model.safetensors", adapter);
   CHECK(run_program({"resume", (stages / "moved").string()}).code == 0);
   CHECK(stages.result("moved") == stages.result("whole"));
+  CHECK_FALSE(fs::exists(stages / "moved/2-sft/.tmp-1-merged"));
 
   const Finished planned = run_program({"plan", stages.write_recipe().string(), "--json"});
   REQUIRE(planned.code == 0);
@@ -126,7 +146,7 @@ TEST_CASE("stages: an adapter goes on through stages that agree, and DPO's refer
   ThreeStages stages;
   stages.recipe["adapter"] = {{"rank", 4}, {"alpha", 8}};
   stages.recipe["stages"].erase(0);
-  stages.recipe["stages"][0]["adapter"] = {{"dropout", 0.0}};
+  stages.recipe["stages"][0]["adapter"] = {{"method", "dora"}, {"dropout", 0.0}, {"modules_to_save", {"lm_head"}}};
   stages.recipe["stages"][1] = {{"task", "dpo"}, {"start", "continue"}, {"data", {{"train", "pairs.jsonl"}}}};
   const Finished finished = run_program(stages.train("run"));
   INFO(finished.err);
@@ -136,7 +156,73 @@ TEST_CASE("stages: an adapter goes on through stages that agree, and DPO's refer
   const Json own = Json::parse(read_text(stages / "run/2-dpo/recipe.json"));
   CHECK(own["adapter"]["from"] == "../1-sft/adapter");
   CHECK(own["adapter"]["rank"] == 4);
+  CHECK(own["adapter"]["method"] == "dora");
   CHECK_FALSE(fs::exists(stages / "run/1-sft/merged"));
+
+  // The model that the adapter stands on is another when the second stage begins.
+  fs::remove_all(stages / "run/2-dpo");
+  Json between = Json::parse(read_text(stages / "run/run.json"));
+  between["state"] = "stopped";
+  between["stages"][1]["state"] = "waiting";
+  write_text(stages / "run/run.json", between.dump());
+  write_text(stages / "model/config.json", read_text(stages / "model/config.json") + " ");
+  const Finished changed = run_program({"resume", (stages / "run").string()});
+  CHECK(changed.code == 76);
+  CHECK(holds(changed.err, "model/config.json has changed"));
+
+  // Trained beside the adapter, whose modules these are: what a recipe alone is asked.
+  stages.recipe["stages"][1]["training"] = {{"precision", "bf16"}};
+  stages.recipe["stages"][0]["quantization"] = {{"type", "int8"}};
+  CHECK(run_program({"plan", stages.write_recipe().string()}).code == 0);
+  const temper_cli::StagedRecipe read = temper_cli::StagedRecipe::read(stages.write_recipe(), {});
+  CHECK(read.stages[1].recipe.is("quantization.type", "int8"));
+}
+
+TEST_CASE("stages: a signal between two of them stops the run") {
+  using temper_cli::SignalWatch;
+  const ThreeStages stages;
+  const temper_cli::StagedRecipe recipe = temper_cli::StagedRecipe::read(stages.write_recipe(), {});
+  temper_cli::StagedRun run = temper_cli::StagedRun::create(recipe, temper_cli::Force::no, temper_cli::Echo::none);
+  const SignalWatch outer;
+  {
+    const SignalWatch inner;
+    std::raise(SIGTERM);
+  }
+  CHECK(run.run().code == temper_cli::terminated);
+  CHECK(SignalWatch::caught() == SIGTERM);
+  CHECK(run.folder().manifest()["state"] == "stopped");
+  CHECK_FALSE(fs::exists(stages / "run/1-pretrain"));
+  const Finished none = run_program({"eval", (stages / "run").string()});
+  CHECK(none.code == 2);
+  CHECK(holds(none.err, "no stage has begun yet"));
+
+  // A process that goes on with one stage holds that one's folder.
+  fs::create_directories(stages / "other/2-sft");
+  const temper::FolderLock lock(stages / "other/2-sft");
+  std::vector<std::string> forced = stages.train("other");
+  forced.push_back("--force");
+  CHECK(run_program(forced).code == 75);
+}
+
+TEST_CASE("stages: a classifier goes on with the same labels, read in the same way") {
+  ThreeStages stages;
+  const auto rows = [&](const std::string& name, const std::string& other) {
+    std::string text;
+    for (const std::string& label : {std::string("warm"), other, std::string("warm"), other})
+      text += Json{{"text", "red " + label}, {"label", label}}.dump() + "\n";
+    write_text(stages / name, text);
+  };
+  rows("first.jsonl", "cold");
+  rows("second.jsonl", "mild");
+  stages.recipe["task"] = "classification";
+  stages.recipe["stages"] = {
+      {{"data", {{"train", "first.jsonl"}}}, {"objective", {{"pooling", "mean"}}}, {"adapter", {{"rank", 4}}}},
+      {{"data", {{"train", "second.jsonl"}}}, {"start", "continue"}}};
+  const Finished labels = run_program({"plan", stages.write_recipe().string()});
+  CHECK(labels.code == 76);
+  CHECK(holds(labels.err, "its rows have the labels mild, warm, those of the stage before cold, warm"));
+  stages.recipe["stages"][1]["objective"] = {{"pooling", "last"}};
+  CHECK(holds(stages.refusal(), "stages.2.objective.pooling: is last but the stage before trains a head with mean"));
 }
 
 TEST_CASE("stages: what one of them gets wrong is refused before the first trains") {
@@ -179,6 +265,12 @@ TEST_CASE("stages: what one of them gets wrong is refused before the first train
     stages.recipe["stages"][1] = {{"task", "reward"}, {"data", {{"train", "pairs.jsonl"}}}};
     CHECK(holds(stages.refusal("plan"), "'dpo' cannot follow 'reward'"));
   }
+  SUBCASE("a key that a stage leaves out is missed where the stage stands") {
+    stages.recipe["stages"][2]["task"] = "distillation";
+    const std::string error = stages.refusal("plan");
+    CHECK(holds(error, "stages.3.teacher: is missing"));
+    CHECK(error.find(":1:1: ") == std::string::npos);
+  }
   SUBCASE("a list that is none") {
     stages.recipe["stages"] = Json::array();
     CHECK(holds(stages.refusal("plan"), "stages: is not a list of 1 to 64"));
@@ -197,6 +289,9 @@ TEST_CASE("stages: check and preview show each") {
   REQUIRE(previewed.lines().size() == 3);
   CHECK(Json::parse(previewed.lines()[2])["stage"] == 3);
   CHECK(Json::parse(previewed.lines()[2]).contains("chosen"));
+  const Finished without = run_program({"preview", stages.write_recipe().string(), "--validation"});
+  CHECK(without.code == 2);
+  CHECK(holds(without.err, "there are no validation rows"));
 }
 
 }  // namespace stages_test

@@ -92,6 +92,11 @@ TEST_CASE("train: a folder that is not empty is refused, and replaced when force
   CHECK(train(tiny, {"--force", "--set", "output=" + (tiny / "model").string()}).code == 2);
   CHECK(train(tiny, {"--force", "--set", "output=" + tiny.folder.path().string()}).code == 2);
   CHECK(fs::exists(tiny / "model" / "model.safetensors"));
+  fs::create_directories(tiny / "templates");
+  write_text(tiny / "templates/own.jinja", "{{ messages[0].content }}");
+  tiny.recipe["data"]["chat_template"] = "templates/own.jinja";
+  CHECK(train(tiny, {"--force", "--set", "output=" + (tiny / "templates").string()}).code == 2);
+  CHECK(fs::exists(tiny / "templates/own.jinja"));
 }
 
 TEST_CASE("train: an adapter is gone on from; what the recipe says must agree with it") {
