@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
+#include <ctime>
 #include <limits>
 
 #include "io/scratch.hpp"
@@ -30,9 +30,9 @@ TEST_CASE("json: a key that stands twice is refused where it stands again") {
 TEST_CASE("json: an object with 150,000 keys is read in linear time") {
   std::string text = "{";
   for (int i = 0; i < 150'000; ++i) text += fmt::format("{}\"token {}\":{}", i ? "," : "", i * 7919, i);
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();  // processor time: other programs may be busy, too
   CHECK(parse_json(text + "}", "f").size() == 150'000);
-  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));  // comparing all pairs takes minutes
+  CHECK((std::clock() - begin) / CLOCKS_PER_SEC < 5);  // comparing all pairs takes minutes
   CHECK(code_of([&] { parse_json(text + ",\"token 0\":1}", "f"); }) == "json.duplicate_key");
 }
 

@@ -3,7 +3,7 @@
 #include "temper/data/report/text_scan.hpp"
 #include <doctest/doctest.h>
 
-#include <chrono>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -87,13 +87,13 @@ TEST_CASE("text scan: what people write in any script is left alone") {
 }
 
 TEST_CASE("text scan: hostile text takes linear time") {
-  const auto began = std::chrono::steady_clock::now();
+  const std::clock_t began = std::clock();  // processor time: other programs may be busy, too
   for (const char* part : {"@", "a@", "1", "1-", "+1 ", "DE11", ".", "a.@a."}) {
     std::string text;
     while (text.size() < 1000000) text += part;
     personal_in(text);
   }
-  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
+  CHECK((std::clock() - began) / CLOCKS_PER_SEC < 5);
 }
 
 }  // namespace temper::text_scan_test
