@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "kernel/kernel_cases.hpp"
 #include "temper/kernel/attention_tile.cuh"
@@ -25,7 +26,7 @@ TEST_CASE("attention tiles: every row of every document once, the longest work f
 }
 
 TEST_CASE("attention scope: no tile that comes before is seen, and sixteen rows are told when one does not see a key") {
-  for (const int window : {0, 1, 2, 40, 64, 65, 500}) {
+  for (const int window : {0, 1, 2, 40, 64, 65, 500, std::numeric_limits<int>::max()}) {
     CAPTURE(window);
     const kernel::AttentionScope scope{window, 0};
     for (const int row : {0, 64, 128, 256}) {
@@ -37,6 +38,8 @@ TEST_CASE("attention scope: no tile that comes before is seen, and sixteen rows 
         for (int r = row; r < row + 16; ++r)
           for (int k = key; k < key + 32; ++k) any = any || scope.hidden(r, k);
         if (any) CHECK(scope.hides(row, key, 32));
+        const Index last = key + 31;
+        CHECK(scope.hidden(row, key + 31) == (last > row || (window > 0 && last + window <= row)));
       }
     }
   }

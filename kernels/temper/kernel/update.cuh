@@ -55,9 +55,7 @@ struct UpdateTable {
     if (norm != nullptr) f.gradient_scale = device::product(f.gradient_scale, norm->factor);
     return f;
   }
-  TEMPER_DEVICE device::Vector<std::uint32_t, 4> random_of(const Tensor& tensor, Index element) const {
-    return random_block(Random{seed, tensor.site, *step}, static_cast<std::uint64_t>(element) / 8);
-  }
+  TEMPER_DEVICE Random random_of(const Tensor& tensor) const { return {seed, tensor.site, *step}; }
 };
 
 // Grid x over the pieces. A thread takes four neighbours at a time.
@@ -74,7 +72,7 @@ struct Update {
     for (int i = 0; i < width; ++i)
       Rule::move(four[i], device::product(device::widen(gradient[i]), factors.gradient_scale), factors);
     if constexpr (sizeof(T) == 2) {
-      const auto random = table.random_of(tensor, first);
+      const auto random = random_block(table.random_of(tensor), static_cast<std::uint64_t>(first) / 8);
       const bool low = first % 8 == 0;
       const std::uint32_t word[2] = {low ? random[0] : random[2], low ? random[1] : random[3]};
       TEMPER_UNROLL

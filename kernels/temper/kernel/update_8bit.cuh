@@ -160,8 +160,6 @@ struct Update8bit {
       second_largest = device::larger(second_largest, device::magnitude(element[i].second));
       element[i].value = AdamW::new_value(element[i], factors);
     }
-    round(value, element, tensor, first, lane);
-    write<Width>(tensor.value, value, first, end, lane);
     first_largest = warp_max(block.warp(), first_largest);
     second_largest = warp_max(block.warp(), second_largest);
     const bool cut = end - first < code_block;
@@ -173,6 +171,9 @@ struct Update8bit {
     }
     write<Width>(tensor.state.first_codes, first_codes, first, end, lane);
     write<Width>(tensor.state.second_codes, second_codes, first, end, lane);
+    // Last, when nothing else is left in registers: random numbers take many.
+    round(value, element, tensor, first, lane);
+    write<Width>(tensor.value, value, first, end, lane);
     if (lane != 0) return;
     tensor.state.first_scales[number] = of_first.largest;
     tensor.state.second_scales[number] = of_second.largest;
@@ -196,9 +197,9 @@ struct Update8bit {
   TEMPER_DEVICE void round(T (&value)[each], const TrainedElement (&element)[each], const Tensor& tensor, Index first,
                            int lane) const {
     if constexpr (sizeof(T) == 2) {
-      const auto random = table.random_of(tensor, place(first, lane, 0));
+      const auto word = random_block(table.random_of(tensor), static_cast<std::uint64_t>(place(first, lane, 0)) / 8);
       TEMPER_UNROLL
-      for (int i = 0; i < each; ++i) value[i] = rounded_at_random(element[i].value, sixteen_of(random[i / 2], i));
+      for (int i = 0; i < each; ++i) value[i] = rounded_at_random(element[i].value, sixteen_of(word[i / 2], i));
     } else {
       TEMPER_UNROLL
       for (int i = 0; i < each; ++i) value[i] = element[i].value;
