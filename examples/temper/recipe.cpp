@@ -39,7 +39,7 @@ RecipeError::RecipeError(std::vector<std::string> lines)
 
 // A recipe that cannot be read is a mistake of whoever named it.
 temper::LocatedJson read_recipe_text(const fs::path& file) try {
-  const std::string text = temper::read_file(file, std::size_t{4} << 20);
+  const std::string text = temper::read_file(file, largest_recipe);
   return temper::parse_located_json(text, file.string(),
                                     {.comments = temper::Comments::allowed, .fault = temper::Fault::usage});
 } catch (const temper::Error& error) {

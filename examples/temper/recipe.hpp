@@ -62,6 +62,9 @@ struct RecipeText {
   std::map<std::string, Json> settled{};    // what is known beforehand
 };
 
+// Files of recipes are read up to this many bytes.
+inline constexpr std::size_t largest_recipe = std::size_t{4} << 20;
+
 // The text of a recipe, whatever it holds.
 temper::LocatedJson read_recipe_text(const std::filesystem::path& file);
 bool has_stages(const Json& recipe);

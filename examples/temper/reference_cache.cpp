@@ -31,15 +31,7 @@ class ReferenceCache final : public RowCache {
   void after_start(Engine& engine, RunData& data, const fs::path& file, const Json& inputs,
                    Reporter& reporter) override {
     const std::string key = key_of(data, inputs);
-    std::error_code error;
-    if (fs::exists(fs::symlink_status(file, error))) {
-      try {
-        read(file, key);
-        return;
-      } catch (const temper::Error& wrong) {
-        reporter.warn(fmt::format("{}; the reference is read again", sentence_of(wrong)));
-      }
-    }
+    if (read_if_sound(file, reporter, "the reference is read again", [&] { read(file, key); })) return;
     for (const Split split : both_splits)
       values(split).assign(static_cast<std::size_t>(places(split).count()), unknown);
     std::vector<double> said;

@@ -46,6 +46,19 @@ Index tokens_of(const temper::Dataset& rows) {
   return count;
 }
 
+bool read_if_sound(const std::filesystem::path& file, Reporter& reporter, std::string_view otherwise,
+                   const std::function<void()>& read) {
+  std::error_code error;
+  if (!std::filesystem::exists(std::filesystem::symlink_status(file, error))) return false;
+  try {
+    read();
+    return true;
+  } catch (const temper::Error& wrong) {
+    reporter.warn(fmt::format("{}; {}", sentence_of(wrong), otherwise));
+    return false;
+  }
+}
+
 std::string hash_of_rows(const RunData& data) {
   temper::Sha256 hash;
   const auto add = [&](const auto& values) {

@@ -64,6 +64,11 @@ std::unique_ptr<RowCache> open_teacher_cache(const Recipe& recipe, const RunData
 
 Index tokens_of(const temper::Dataset& rows);
 
+// Reads a file that may be there. False: it is not there, or not what it should be, which is said together with what
+// then happens.
+bool read_if_sound(const std::filesystem::path& file, Reporter& reporter, std::string_view otherwise,
+                   const std::function<void()>& read);
+
 // The tokens and labels of all rows, in their order.
 std::string hash_of_rows(const RunData& data);
 

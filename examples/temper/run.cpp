@@ -12,8 +12,6 @@ using temper::Fault;
 
 namespace {
 
-constexpr std::size_t largest_recipe = std::size_t{4} << 20;
-
 Json first_manifest(const Prepared& prepared, const Json& inputs, const std::string& recipe_hash) {
   const Recipe& recipe = prepared.recipe;
   return {

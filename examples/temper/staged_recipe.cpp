@@ -47,6 +47,11 @@ class StageReader {
     report();
     settle_adapter(result_.stages.front().recipe);
     for (std::size_t i = 1; i < result_.stages.size(); ++i) connect(i);
+    if (const std::size_t size = result_.resolved().dump(2).size(); size >= largest_recipe)
+      complain("/stages", 0, "stages",
+               fmt::format("are {} bytes when every key of every stage is written out, as the run does; expected fewer "
+                           "than {}; a long chat template stands in a file of its own",
+                           size, largest_recipe));
     report();
     return std::move(result_);
   }

@@ -49,15 +49,7 @@ class TeacherCache final : public RowCache {
 
   bool before_start(const fs::path& path, const Json& inputs, Reporter& reporter) override {
     const std::string first = header(key_of(inputs));
-    std::error_code error;
-    if (fs::exists(fs::symlink_status(path, error))) {
-      try {
-        read(path, first);
-        return true;
-      } catch (const temper::Error& wrong) {
-        reporter.warn(fmt::format("{}; the teacher reads the rows again", sentence_of(wrong)));
-      }
-    }
+    if (read_if_sound(path, reporter, "the teacher reads the rows again", [&] { read(path, first); })) return true;
     try {
       write(path, first);
     } catch (const SignalCame&) { return false; }

@@ -271,6 +271,13 @@ TEST_CASE("stages: what one of them gets wrong is refused before the first train
     CHECK(holds(error, "stages.3.teacher: is missing"));
     CHECK(error.find(":1:1: ") == std::string::npos);
   }
+  SUBCASE("stages that could not be read again") {
+    stages.recipe["data"]["chat_template"] = "{{ '" + std::string(100'000, 'x') + "' }}";
+    stages.recipe["stages"][1].erase("start");
+    stages.recipe["stages"].erase(2);
+    while (stages.recipe["stages"].size() < 64) stages.recipe["stages"].push_back(stages.recipe["stages"][1]);
+    CHECK(holds(stages.refusal(), "bytes when every key of every stage is written out"));
+  }
   SUBCASE("a list that is none") {
     stages.recipe["stages"] = Json::array();
     CHECK(holds(stages.refusal("plan"), "stages: is not a list of 1 to 64"));
