@@ -103,8 +103,11 @@ TEST_CASE("preference: a reference that is kept gives the bits of one that is re
   const Finished planned = run_program({"plan", run.write_recipe().string(), "--json", "--set", keeps});
   REQUIRE(planned.code == 0);
   const Json cache = planned.json()["cache"];
-  CHECK(cache["saved_tokens"].get<Index>() == 2 * cache["tokens"].get<Index>());
-  CHECK(planned.json()["tokens"].get<Index>() == 3 * cache["tokens"].get<Index>());
+  // Of three epochs the first is read, and the validation rows, once.
+  const auto tokens = planned.json()["tokens"].get<Index>();
+  CHECK(cache["saved_tokens"].get<Index>() == tokens / 3 * 2);
+  CHECK(cache["tokens"].get<Index>() > tokens / 3);
+  CHECK(cache["tokens"].get<Index>() < tokens / 3 * 2);
 
   // Stopped; what is kept is then altered, or another run's.
   const std::string other = read_text(run / "kept-full/reference.safetensors");
