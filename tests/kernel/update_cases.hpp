@@ -162,12 +162,14 @@ Outcome update_case(device::Stream& stream, const UpdateShape& shape) {
         if (Rule::moments > 0) outcome.compare(number(first[i]), number(one.first), 0);
         if (Rule::moments > 1) outcome.compare(number(second[i]), number(one.second), 0);
         const double size = std::abs(before.first) + std::abs(before.value) + std::abs(g), of_first = size * 6 * u;
-        if (Rule::moments > 0) outcome.compare(number(one.first), exact.first, of_first + 1e-40);
-        if (Rule::moments > 1) outcome.compare(number(one.second), exact.second, exact.second * 8 * u + 1e-40);
+        if (Rule::moments > 0) outcome.compare(number(first[i]), exact.first, of_first + 1e-40);
+        if (Rule::moments > 1) outcome.compare(number(second[i]), exact.second, exact.second * 8 * u + 1e-40);
         // A move by a ratio has the relative error of what it divides.
         const double moved = std::abs(exact.value - before.value) + std::abs(before.value) * 1e-3;
         const double inherited = Rule::moments > 1 ? moved * of_first / (std::abs(exact.first) + 1e-40) : 0.0;
-        outcome.compare(number(one.value), exact.value, (moved + size) * 8 * u + inherited);
+        const double of_value = (moved + size) * 8 * u + inherited;
+        const double narrowed = sizeof(T) == 2 ? (std::abs(exact.value) + of_value) * 0x1p-7 : 0.0;
+        outcome.compare(number(value[i]), exact.value, of_value + narrowed);
         tensor.value[i] = value[i];
         tensor.first[i] = one.first;
         tensor.second[i] = one.second;

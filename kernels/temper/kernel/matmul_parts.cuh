@@ -61,6 +61,7 @@ template <class How, class Out, class Tile>
 void matmul_in_parts(device::Stream& stream, const Matmul<How, Out, Tile>& product, int parts_wanted, float* partial) {
   using Whole = Matmul<How, Out, Tile>;
   using Part = Matmul<How, float, Tile>;
+  require(parts_wanted > 0, Fault::usage, "kernel.parts", "a product in {} parts; at least 1 is needed", parts_wanted);
   const int m = product.m, n = product.n;
   const int slices = device::divide_up(product.k, Tile::k) + device::divide_up(product.low.rank, Tile::k);
   const int each = device::divide_up(slices, parts_wanted), parts = each == 0 ? 1 : device::divide_up(slices, each);
