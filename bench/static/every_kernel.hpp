@@ -23,6 +23,8 @@ namespace temper::kernel {
 using MatmulForward = Matmul<Forward, bf16, LargeTile>;
 using MatmulInputGradient = Matmul<InputGradient, bf16, LargeTile>;
 using MatmulWeightGradient = Matmul<WeightGradient, float, LargeTile>;
+using MatmulForwardSilu = Matmul<Forward, bf16, LargeTile, Activation::silu>;
+using MatmulForwardGelu = Matmul<Forward, bf16, LargeTile, Activation::gelu>;
 using MatmulForwardSmall = Matmul<Forward, bf16, SmallTile>;
 using MatmulInputGradientSmall = Matmul<InputGradient, bf16, SmallTile>;
 using MatmulWeightGradientSmall = Matmul<WeightGradient, float, SmallTile>;
@@ -54,6 +56,8 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(MatmulForward)                       \
   X(MatmulInputGradient)                 \
   X(MatmulWeightGradient)                \
+  X(MatmulForwardSilu)                   \
+  X(MatmulForwardGelu)                   \
   X(MatmulForwardSmall)                  \
   X(MatmulInputGradientSmall)            \
   X(MatmulWeightGradientSmall)           \

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // matmul against double. Bound: products of bf16 are exact in float, so K additions, each of which a tensor core may
 // truncate, are within K 2^-23 of the sum of magnitudes; scale, bias and add round once each, and so does the result.
+// An activation turns an error e of its argument into 1.13 e at most; its sigmoid is that of swiglu
+// (activation_cases.hpp).
 #pragma once
 #include "kernel/kernel_cases.hpp"
 #include "temper/kernel/matmul_parts.cuh"
@@ -16,7 +18,19 @@ struct Product {
   int parts = 1;  // of K
 };
 
-template <class How, class Out, class Tile>
+// x sigmoid(t); the error that its own operations make of it, and the argument of its sigmoid.
+struct Activated {
+  double value, error;
+};
+inline Activated activated(kernel::Activation activation, double x) {
+  if (activation == kernel::Activation::none) return {x, 0};
+  const double t =
+      activation == kernel::Activation::silu ? x : 2 * std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x);
+  const double value = x / (1 + std::exp(-t));
+  return {value, std::abs(value) * (std::abs(t) * 8 + 12) * 0x1p-24};  // t is within 5 u of its size
+}
+
+template <class How, class Out, class Tile, kernel::Activation A = kernel::Activation::none>
 Outcome matmul_case(device::Stream& stream, const Product& p) {
   const bool a_along = How::a == kernel::Stored::along_k, b_along = How::b == kernel::Stored::along_k;
   const int a_stride = (a_along ? p.k : p.m) + p.extra, b_stride = (b_along ? p.k : p.n) + p.extra;
@@ -32,7 +46,7 @@ Outcome matmul_case(device::Stream& stream, const Product& p) {
   device::Buffer<bf16> on_a(a), on_b(b), on_bias(bias), on_left(left), on_right(right);
   device::Buffer<float> on_columns(columns), partial(p.parts > 1 ? at(p.parts) * size_of(p.m, p.n) : 0);
   device::Buffer<Out> on_c(add);  // added to itself
-  using Kernel = kernel::Matmul<How, Out, Tile>;
+  using Kernel = kernel::Matmul<How, Out, Tile, A>;
   Kernel call{{on_a.data(), a_stride},
               {on_b.data(), b_stride},
               on_c.data(),
@@ -45,7 +59,10 @@ Outcome matmul_case(device::Stream& stream, const Product& p) {
     call.epilogue.bias = on_bias.data();
     call.epilogue.add = on_c.data();
   }
-  kernel::matmul_in_parts(stream, call, p.parts, partial.data());
+  if constexpr (A == kernel::Activation::none)
+    kernel::matmul_in_parts(stream, call, p.parts, partial.data());
+  else
+    device::launch(stream, Kernel::grid(p.m, p.n), call);
   const auto c = on_c.download(stream);
   Outcome outcome;
   for (int i = 0; i < p.m; ++i) {
@@ -68,13 +85,18 @@ Outcome matmul_case(device::Stream& stream, const Product& p) {
       size *= std::abs(scale);
       double after = std::abs(sum);
       if (terms) {
-        sum += number(bias[at(j)]) + number(add[at(i, p.n, j)]);
-        after += std::abs(number(bias[at(j)])) + std::abs(number(add[at(i, p.n, j)]));
+        sum += number(bias[at(j)]);
+        after += std::abs(number(bias[at(j)]));
       }
-      outcome.compare(
-          number(c[at(i, p.n, j)]), sum,
-          (size * (p.k + p.rank + p.parts) * 0x1p-23 + 4 * after * 0x1p-24 + std::abs(sum) * unit_roundoff<Out>)*1.01 +
-              1e-30);
+      const auto [value, of_activation] = activated(A, sum);
+      double error = size * (p.k + p.rank + p.parts) * 0x1p-23 + 4 * after * 0x1p-24;
+      if (A != kernel::Activation::none) error = 1.13 * error + of_activation;
+      sum = value;
+      if (terms) {
+        sum += number(add[at(i, p.n, j)]);
+        error += 4 * (std::abs(value) + std::abs(number(add[at(i, p.n, j)]))) * 0x1p-24;
+      }
+      outcome.compare(number(c[at(i, p.n, j)]), sum, (error + std::abs(sum) * unit_roundoff<Out>)*1.01 + 1e-30);
     }
   }
   return outcome;
@@ -104,6 +126,13 @@ inline KernelCases matmul_cases() {
                    [=](Stream& s) { return matmul_case<InputGradient, bf16, LargeTile>(s, large); }});
   cases.push_back({"matmul: weight gradient large tile",
                    [=](Stream& s) { return matmul_case<WeightGradient, float, LargeTile>(s, large); }});
+  cases.push_back({"matmul: forward with silu, bias and sum", [=](Stream& s) {
+                     return matmul_case<Forward, bf16, SmallTile, kernel::Activation::silu>(
+                         s, {33, 24, 45, 0, 2, Product::Terms::all});
+                   }});
+  cases.push_back({"matmul: forward large tile with gelu", [=](Stream& s) {
+                     return matmul_case<Forward, bf16, LargeTile, kernel::Activation::gelu>(s, {70, 136, 40});
+                   }});
   // Base and adapters in one pass, and the skinny products that come before.
   for (const int rank : {8, 35}) {
     const Product adapted{40, 72, 48, 0, 1, Product::Terms::bias_and_add, rank};

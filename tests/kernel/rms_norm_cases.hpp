@@ -12,19 +12,28 @@ inline double added_in_a_row(int columns) {
   return device::divide_up(columns, 256 * 8) * 8 + device::divide_up(columns, 256) + 12;
 }
 
+enum class Residual { none, added };
+
 template <class T>
-Outcome rms_norm_forward(device::Stream& stream, int rows, int columns) {
+Outcome rms_norm_forward(device::Stream& stream, int rows, int columns, Residual residual = Residual::none) {
   Numbers numbers(static_cast<std::uint64_t>(rows * 1000 + columns));
-  const auto x = numbers.many<T>(size_of(rows, columns), 3), weight = numbers.many<T>(at(columns));
+  auto x = numbers.many<T>(size_of(rows, columns), 3);
+  const auto weight = numbers.many<T>(at(columns)), more = numbers.many<T>(x.size(), 2);
   const float epsilon = 1e-5f;
-  device::Buffer<T> on_x(x), on_weight(weight), on_y(x.size());
+  device::Buffer<T> on_x(x), on_weight(weight), on_y(x.size()), on_stream(more);
   device::Buffer<float> on_inverse(at(rows));
-  device::launch(stream, {rows, 1, 1},
-                 kernel::RmsNorm<T>{on_x.data(), on_weight.data(), on_y.data(), on_inverse.data(), columns, epsilon});
-  const auto y = on_y.download(stream);
+  kernel::RmsNorm<T> norm{on_x.data(), on_weight.data(), on_y.data(), on_inverse.data(), columns, epsilon};
+  if (residual == Residual::added) norm.residual = norm.stream = on_stream.data();
+  device::launch(stream, {rows, 1, 1}, norm);
+  const auto y = on_y.download(stream), sums = on_stream.download(stream);
   const auto inverse = on_inverse.download(stream);
   const double u = 0x1p-24, of_inverse = ((added_in_a_row(columns) + 2) / 2 + 4) * u * 1.01;
   Outcome outcome;
+  if (residual == Residual::added)
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      x[i] = rounded<T>(static_cast<float>(number(x[i]) + number(more[i])));  // the sum of two is exact in double
+      outcome.compare(number(sums[i]), number(x[i]), 0);
+    }
   for (int r = 0; r < rows; ++r) {
     double squares = 0;
     for (int c = 0; c < columns; ++c) squares += number(x[at(r, columns, c)]) * number(x[at(r, columns, c)]);
@@ -92,6 +101,8 @@ inline KernelCases rms_norm_cases() {
     const int r = rows, c = columns;
     cases.push_back({"rms_norm: float " + shape, [=](device::Stream& s) { return rms_norm_forward<float>(s, r, c); }});
     cases.push_back({"rms_norm: bf16 " + shape, [=](device::Stream& s) { return rms_norm_forward<bf16>(s, r, c); }});
+    cases.push_back({"rms_norm: with a residual bf16 " + shape,
+                     [=](device::Stream& s) { return rms_norm_forward<bf16>(s, r, c, Residual::added); }});
     cases.push_back(
         {"rms_norm: backward float " + shape, [=](device::Stream& s) { return rms_norm_backward<float>(s, r, c); }});
     cases.push_back(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// C[M, N] = scale columns[N] (A B + L R) + bias[N] + add[M, N] on tensor cores: operands in bf16, sums in float, L R of
-// low rank.
+// C[M, N] = f(scale columns[N] (A B + L R) + bias[N]) + add[M, N] on tensor cores: operands in bf16, sums in float, L R
+// of low rank, f nothing or an activation.
 // A block makes a tile of C; slices along K come through a ring of asynchronous copies into swizzled shared memory, and
 // from there through load_matrix into mma. Each sum is one chain over K, whatever the tile: equal calls give equal
 // bits.
@@ -8,6 +8,7 @@
 #include "temper/device/copy.cuh"
 #include "temper/device/load_matrix.cuh"
 #include "temper/device/swizzle.cuh"
+#include "temper/kernel/activation.cuh"
 #include "temper/kernel/staged_rows.cuh"
 
 namespace temper::kernel {
@@ -56,7 +57,8 @@ struct AlignedOperand {
   TEMPER_BOTH static constexpr bool in_pieces() { return true; }
 };
 
-// What becomes of a sum: scale columns[j] sum + bias[j] + add. Null: no such term. 'add' may be C itself.
+// What becomes of a sum: f(scale columns[j] sum + bias[j]) + add, f the product's Activation. Null: no such term. 'add'
+// may be C itself.
 template <class Out>
 struct Epilogue {
   float scale = 1;
@@ -72,8 +74,19 @@ struct LowRank {
   int rank = 0;
 };
 
+// What is done to scale columns[j] sum + bias[j] before 'add': silu(x) = x sigmoid(x), or gelu in its form with tanh
+// (Hendrycks and Gimpel 2016), which is x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).
+enum class Activation { none, silu, gelu };
+template <Activation A>
+TEMPER_DEVICE float activated(float x) {
+  if constexpr (A == Activation::silu) return x * sigmoid(x);
+  if constexpr (A == Activation::gelu)
+    return x * sigmoid(1.59576912160573071176f * x * device::fused_multiply_add(0.044715f * x, x, 1.0f));
+  return x;
+}
+
 // C [M, N], into which the sums go, some neighbours of a row at a time.
-template <class Out>
+template <class Out, Activation A = Activation::none>
 struct Result {
   Out* c;
   int m, n;
@@ -107,6 +120,7 @@ struct Result {
     sum *= epilogue.scale;
     if (epilogue.columns != nullptr) sum *= epilogue.columns[column];
     if (epilogue.bias != nullptr) sum += device::widen(epilogue.bias[column]);
+    sum = activated<A>(sum);
     if (epilogue.add != nullptr) sum += device::widen(add);
     return device::narrow<Out>(sum);
   }
@@ -184,7 +198,7 @@ struct Slice {
 };
 
 // One launch has a block for each tile: grid x along N, y along M.
-template <class How, class Out, class Tile>
+template <class How, class Out, class Tile, Activation A = Activation::none>
 struct Matmul {
   static constexpr int warps_m = Tile::m / Tile::warp_m, warps_n = Tile::n / Tile::warp_n;
   static constexpr int threads = warps_m * warps_n * device::warp_size;
@@ -258,7 +272,7 @@ struct Matmul {
     }
     block.sync();  // the stages have served
     in_rows<Result<Out>::width>(warp, block.shared.staged[block.warp_index()], sum, m0 + warp_m, n0 + warp_n,
-                                Result<Out>{c + Index{block.index().z} * m * n, m, n, epilogue});
+                                Result<Out, A>{c + Index{block.index().z} * m * n, m, n, epilogue});
   }
 };
 

@@ -16,7 +16,8 @@ TEMPER_DEVICE int whole_pieces(int columns, const void* a, const void* b, const 
   return whole ? columns / Width : 0;
 }
 
-// One row a block. x, y [T, D]; weight [D]; inverse_rms [T].
+// One row a block. x, y [T, D]; weight [D]; inverse_rms [T]. With a residual [T, D] it is x + residual that is
+// normalised, as the type has it, and that is written to stream [T, D], which may be either of the two.
 template <class T>
 struct RmsNorm {
   static constexpr int threads = 256, width = 16 / int{sizeof(T)};
@@ -29,12 +30,16 @@ struct RmsNorm {
   float* inverse_rms;
   int columns;
   float epsilon;
+  const T* residual = nullptr;
+  T* stream = nullptr;
 
   TEMPER_DEVICE void operator()(device::Block<RmsNorm>& block) const {
     const Index row = block.index().x;
     const T* from = x + row * columns;
     T* to = y + row * columns;
-    const int pieces = whole_pieces<width>(columns, x, y, weight);
+    const bool aligned = device::aligned(residual, 16) && device::aligned(stream, 16);
+    const int pieces = aligned ? whole_pieces<width>(columns, x, y, weight) : 0;
+    if (residual != nullptr) from = add_residual(block, row * columns, pieces);
     float squares = 0;
     for (int p = block.thread(); p < pieces; p += threads) {
       const auto piece = device::load<width>(from + Index{p} * width);
@@ -57,6 +62,20 @@ struct RmsNorm {
     for (int c = pieces * width + block.thread(); c < columns; c += threads)
       to[c] = device::narrow<T>(device::widen(from[c]) * inverse * device::widen(weight[c]));
     if (block.thread() == 0) inverse_rms[row] = inverse;  // backward needs it
+  }
+
+  // The row's sum, of which a thread reads again what it has written itself.
+  TEMPER_DEVICE const T* add_residual(const device::Block<RmsNorm>& block, Index first, int pieces) const {
+    for (int p = block.thread(); p < pieces; p += threads) {
+      auto sum = device::load<width>(x + first + Index{p} * width);
+      const auto more = device::load<width>(residual + first + Index{p} * width);
+      TEMPER_UNROLL
+      for (int i = 0; i < width; ++i) sum[i] = device::narrow<T>(device::widen(sum[i]) + device::widen(more[i]));
+      device::store(stream + first + Index{p} * width, sum);
+    }
+    for (int c = pieces * width + block.thread(); c < columns; c += threads)
+      stream[first + c] = device::narrow<T>(device::widen(x[first + c]) + device::widen(residual[first + c]));
+    return stream + first;
   }
 };
 
