@@ -29,9 +29,12 @@ inline std::string kernel_name(const std::string& mangled) {
   } else if (name.starts_with("void ")) {
     name = name.substr(5, name.find('(') - 5);
   }
-  for (const char* left_out : {"temper::|kernel::|device::|on_gpu::|on_fibers::", ", \\(Nf4Rows\\)0", " +(?=>)"})
+  for (const char* left_out :
+       {"temper::|kernel::|device::|on_gpu::|on_fibers::", ", \\((Nf4Rows|Activation)\\)0", " +(?=>)"})
     name = std::regex_replace(name, std::regex(left_out), "");
-  name = std::regex_replace(name, std::regex("\\(Nf4Rows\\)1"), "any rows");
+  const std::pair<const char*, const char*> words[] = {
+      {"\\(Nf4Rows\\)1", "any rows"}, {"\\(Activation\\)1", "silu"}, {"\\(Activation\\)2", "gelu"}};
+  for (const auto& [number, word] : words) name = std::regex_replace(name, std::regex(number), word);
   return name.substr(0, name.find_last_not_of(' ') + 1);
 }
 
