@@ -94,7 +94,7 @@ struct Update8bit {
   // Where element i of this lane lies, and the lane's runs, 'Width' elements an access. With a width of 1 they may end
   // anywhere.
   TEMPER_DEVICE static Index place(Index first, int lane, int i) {
-    return first + Index{i / run * (run * device::warp_size)} + Index{lane * run} + i % run;
+    return first + static_cast<Index>(i / run * (run * device::warp_size)) + static_cast<Index>(lane * run) + i % run;
   }
   template <int Width, class U>
   TEMPER_DEVICE static void read(U (&to)[each], const U* from, Index first, Index end, int lane) {
