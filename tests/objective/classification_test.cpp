@@ -67,7 +67,8 @@ TEST_CASE("classification: the slopes of the loss on scores are its differences"
   CHECK(check_score_gradient(Classification{.problem = Problem::regression}, 3, 2).largest_error < 1e-7);
 }
 
-TEST_CASE("classification: through the whole model, every gradient is the difference of the loss") {
+TEST_CASE("classification: through the whole model, every gradient is the difference of the loss" *
+          doctest::test_suite("long")) {
   for (const std::string name : {"single_label", "multi_label", "regression"}) {
     CAPTURE(name);
     const ScoreRecord record("qwen2", name);

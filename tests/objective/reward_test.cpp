@@ -46,7 +46,8 @@ TEST_CASE("reward: in double, twelve steps are those of the reference in float64
       }
 }
 
-TEST_CASE("reward: through the whole model, every gradient is the difference of the loss") {
+TEST_CASE("reward: through the whole model, every gradient is the difference of the loss" *
+          doctest::test_suite("long")) {
   const GoldenBatch golden("llama3");
   const PackedRows rows = golden.packed(0, 4);
   auto model = open_decoder<B>(golden_models / "llama3", Lora<>{.rank = 2}, {.scores = 1});

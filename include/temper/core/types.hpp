@@ -55,9 +55,12 @@ constexpr bf16 to_bf16(float x, std::uint16_t random) {
 // them (clang within an expression only).
 template <class T>
 [[gnu::always_inline]] inline T rounded_product(T x) {
-#if defined(__has_builtin)
+#if defined(__CUDACC__)  // nvcc's front end does not know the builtin
+  const volatile T rounded = x;
+  x = rounded;
+#elif defined(__has_builtin)
 #if __has_builtin(__builtin_assoc_barrier)
-  return __builtin_assoc_barrier(x);
+  x = __builtin_assoc_barrier(x);
 #endif
 #endif
   return x;
