@@ -3,33 +3,17 @@
 // prompt's share of a sequence. Six layers at the width of Qwen2.5-0.5B, random weights; LoRA of rank 16; pairs of 256
 // tokens a side. A line a share: both medians, their ratio, planned memory, and whether the losses have the same bits.
 //   dpo_step [rounds] [threads] [layers]
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 
-#include "temper/temper.hpp"
+#include "small_qwen.hpp"
 
 using namespace temper;
 
 namespace {
 
 constexpr Index sequence = 256, pairs = 2;
-
-Config config_of(Index layers) {
-  return read_config({{"model_type", "qwen2"},
-                      {"vocab_size", 32768},
-                      {"hidden_size", 896},
-                      {"num_hidden_layers", layers},
-                      {"num_attention_heads", 14},
-                      {"num_key_value_heads", 2},
-                      {"intermediate_size", 4864},
-                      {"max_position_embeddings", 4096},
-                      {"rope_theta", 1e6},
-                      {"tie_word_embeddings", true},
-                      {"rms_norm_eps", 1e-6}},
-                     "dpo_step");
-}
 
 // Both sides of a pair begin with the same 'prompt' tokens.
 MicroBatch pairs_of(Index prompt, Prompts prompts) {
@@ -40,7 +24,7 @@ MicroBatch pairs_of(Index prompt, Prompts prompts) {
     std::vector<TokenId> tokens;
     for (Index t = 0; t < sequence; ++t) {
       const Index drawn = (t < prompt ? d / 2 : d + 100) * sequence + t;
-      tokens.push_back(static_cast<TokenId>(random.below(static_cast<std::uint64_t>(drawn), 32768)));
+      tokens.push_back(static_cast<TokenId>(random.below(static_cast<std::uint64_t>(drawn), bench::small_vocabulary)));
     }
     std::vector<std::uint8_t> labels(tokens.size(), 1);
     std::fill_n(labels.begin(), prompt, std::uint8_t{0});
@@ -81,17 +65,12 @@ class Run {
   double first_loss_ = 0;
 };
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   const Index rounds = argc > 1 ? std::atol(argv[1]) : 5;
   const int threads = argc > 2 ? std::atoi(argv[2]) : 0;
-  const Config config = config_of(argc > 3 ? std::atol(argv[3]) : 6);
+  const Config config = bench::small_qwen(argc > 3 ? std::atol(argv[3]) : 6);
   std::printf("%8s %12s %12s %8s %14s %14s  %s\n", "prompt", "apart s", "shared s", "ratio", "apart bytes",
               "shared bytes", "first loss");
   for (const Index prompt : {0, 64, 128, 192, 240}) {
@@ -104,8 +83,8 @@ int main(int argc, char** argv) {
       shared_seconds.push_back(shared.step());
     }
     std::printf("%6.0f %% %12.3f %12.3f %8.2f %14zu %14zu  %s\n", 100.0 * static_cast<double>(prompt) / sequence,
-                median(apart_seconds), median(shared_seconds), median(apart_seconds) / median(shared_seconds),
-                apart.arena_bytes(), shared.arena_bytes(),
+                bench::median(apart_seconds), bench::median(shared_seconds),
+                bench::median(apart_seconds) / bench::median(shared_seconds), apart.arena_bytes(), shared.arena_bytes(),
                 apart.first_loss() == shared.first_loss() ? "equal bits" : "DIFFERS");
     std::fflush(stdout);
   }

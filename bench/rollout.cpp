@@ -4,13 +4,12 @@
 // token, one answer after the other. Shapes of Qwen2.5-0.5B's layers, random weights, LoRA of rank 16. A line a length
 // of the prompt: medians, tokens/s of answers, ratios, and by how much the layers' rows differ.
 //   rollout [rounds] [threads] [layers] [answers] [new tokens]
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 
+#include "small_qwen.hpp"
 #include "temper/model/rollout.hpp"
-#include "temper/temper.hpp"
 
 using namespace temper;
 
@@ -18,23 +17,6 @@ namespace {
 
 using B = Cpu<float>;
 using M = Decoder<B, Lora<>>;
-
-constexpr std::uint64_t vocabulary = 32768;
-
-Config config_of(Index layers) {
-  return read_config({{"model_type", "qwen2"},
-                      {"vocab_size", vocabulary},
-                      {"hidden_size", 896},
-                      {"num_hidden_layers", layers},
-                      {"num_attention_heads", 14},
-                      {"num_key_value_heads", 2},
-                      {"intermediate_size", 4864},
-                      {"max_position_embeddings", 4096},
-                      {"rope_theta", 1e6},
-                      {"tie_word_embeddings", true},
-                      {"rms_norm_eps", 1e-6}},
-                     "rollout");
-}
 
 struct Work {
   double seconds = 0;
@@ -63,17 +45,12 @@ Work plainly(Rollouts<M>& forgetful, std::span<const RolloutPrompt> prompts, Ind
   return work;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   const auto argument = [&](int at, Index otherwise) { return argc > at ? std::atol(argv[at]) : otherwise; };
   const Index rounds = argument(1, 5), answers = argument(4, 16), new_tokens = argument(5, 64);
-  M model(config_of(argument(3, 6)), Lora<>{.rank = 16, .alpha = 32});
+  M model(bench::small_qwen(argument(3, 6)), Lora<>{.rank = 16, .alpha = 32});
   B::Stream stream(static_cast<int>(argument(2, 0)));
   std::printf("%8s %10s %10s %10s %12s %12s %12s %14s %14s\n", "prompt", "plain s", "cache s", "one prompt",
               "plain tok/s", "cache tok/s", "one prompt", "cache/plain", "one/cache");
@@ -81,7 +58,7 @@ int main(int argc, char** argv) {
     const Random random{7, random_site("bench"), 0};
     std::vector<TokenId> tokens;
     for (Index t = 0; t < answers * length; ++t)
-      tokens.push_back(static_cast<TokenId>(random.below(static_cast<std::uint64_t>(t), vocabulary)));
+      tokens.push_back(static_cast<TokenId>(random.below(static_cast<std::uint64_t>(t), bench::small_vocabulary)));
     std::vector<RolloutPrompt> apart, one;
     for (Index i = 0; i < answers; ++i) {
       const auto part = [&](Index at) {
@@ -113,10 +90,11 @@ int main(int argc, char** argv) {
     a.rows *= answers / 2;
     const auto count = static_cast<double>(answers * new_tokens);
     const auto ratio = [](Index more, Index less) { return static_cast<double>(more) / static_cast<double>(less); };
-    std::printf("%8ld %10.2f %10.3f %10.3f %12.1f %12.1f %12.1f %6.1f of %4.1f %6.2f of %4.2f\n", length, median(plain),
-                median(cached), median(shared), count / median(plain), count / median(cached), count / median(shared),
-                median(plain) / median(cached), ratio(a.rows, b.rows), median(cached) / median(shared),
-                ratio(b.rows, c.rows));
+    std::printf("%8ld %10.2f %10.3f %10.3f %12.1f %12.1f %12.1f %6.1f of %4.1f %6.2f of %4.2f\n", length,
+                bench::median(plain), bench::median(cached), bench::median(shared), count / bench::median(plain),
+                count / bench::median(cached), count / bench::median(shared),
+                bench::median(plain) / bench::median(cached), ratio(a.rows, b.rows),
+                bench::median(cached) / bench::median(shared), ratio(b.rows, c.rows));
     std::fflush(stdout);
   }
 }
