@@ -5,6 +5,7 @@
 #include <limits>
 #include <thread>
 
+#include "answer_counts.hpp"
 #include "report_text.hpp"
 #include "temper/data/dataset_reader.hpp"
 #include "temper/data/table/open_all_rows.hpp"
@@ -89,7 +90,7 @@ RunData::RunData(const Recipe& recipe, const temper::templates::Date& date, Data
                .shuffle = settings_.shuffle,
                .seed = recipe.seed()} {
   if (recipe.is("task", "ppo")) {
-    if (!recipe.is("objective.advantage", "gae")) answers_ = recipe.integer("objective.group_size");
+    answers_ = temper_cli::answers_of_prompt(recipe);
     if (recipe.has("objective.rollouts")) take_recorded(recipe);
   }
   survey(recipe);
