@@ -27,12 +27,15 @@ const std::map<std::string, AnyStorage>& recorded_storages() {
   return all;
 }
 
+Element element_of(const std::string& storage) {
+  return storage == "bf16" ? Element::bf16 : storage == "f16" ? Element::f16 : Element::f32;
+}
+
 // A recorded run's adapter (none: the whole model) on its storage; dense ones hold the base's weights in 16 bits.
 template <class B>
 void with_recorded(const std::string& storage, const Json& adapter, auto&& use) {
   const AnyStorage& chosen = recorded_storages().at(storage);
-  const Element element = storage == "bf16" ? Element::bf16 : storage == "f16" ? Element::f16 : Element::f32;
-  const auto source = std::make_shared<WeightsAs>(recorded_base, element);
+  const auto source = std::make_shared<WeightsAs>(recorded_base, element_of(storage));
   if (adapter.is_null()) {
     Decoder<B, Full> model(open_config(recorded_base), Full{}, source);
     return use(model);
@@ -134,6 +137,53 @@ TEST_CASE("storage: logits and gradients of every adapter on every storage are P
       CHECK(compared == count);
     }
   CHECK(pairs == 6 * 3 + 2);
+}
+
+// What the model says of each supervised token.
+template <class M>
+std::vector<double> log_probs_of(M& model, const PackedRows& rows, Adapters adapters) {
+  std::vector<std::byte> memory(std::size_t{1} << 22);
+  Arena arena(memory.data(), memory.size());
+  Threads stream(1);
+  Context<typename M::Backend> ctx(stream, arena, 0, Execution::running);
+  BatchStaging<typename M::Backend> staging;
+  std::vector<double> result;
+  run_log_probs(ctx, staging, model, rows.host(), adapters, result);
+  return result;
+}
+
+TEST_CASE("storage: with its adapter off a trained model is its base, bit for bit, whatever both are") {
+  using B = Cpu<double>;
+  const PackedRows rows = GoldenBatch("llama3").packed(0, 3);
+  for (const auto& [storage, chosen] : recorded_storages()) {
+    const std::string name = storage;
+    CAPTURE(name);
+    const auto source = std::make_shared<WeightsAs>(recorded_base, element_of(storage));
+    Decoder<B, FrozenOn<AnyStorage>> base(open_config(recorded_base), {chosen}, source);
+    const std::vector<double> expected = log_probs_of(base, rows, Adapters::on);
+    for (const std::string adapter : {"adapter", "adapter_dora", "adapter_prompt"}) {
+      CAPTURE(adapter);
+      with_recorded<B>(storage, adapter, [&](auto& model) {
+        CHECK(log_probs_of(model, rows, Adapters::off) == expected);
+        CHECK(log_probs_of(model, rows, Adapters::on) != expected);
+      });
+    }
+  }
+  // Weights of the model's own that are trained too keep what they began as where that is asked for.
+  Decoder<B, FrozenOn<AnyStorage>> base(open_config(golden_models / "qwen2"), {},
+                                        std::make_shared<FolderWeights>(golden_models / "qwen2"));
+  const std::vector<double> expected = log_probs_of(base, rows, Adapters::on);
+  const auto check = [&](auto adapter) {
+    auto model = open_decoder<B>(golden_models / "qwen2", adapter, {.base = Base::kept});
+    CHECK(model.switchable());
+    model.visit([](auto& p) {
+      for (Index i = 0; i < p.size(); ++i) p.value.data[i] += 0.1;
+    });
+    CHECK(log_probs_of(model, rows, Adapters::off) == expected);
+    CHECK(log_probs_of(model, rows, Adapters::on) != expected);
+  };
+  check(Full{});
+  check(Lora<AnyStorage>{.rank = 3, .targets = {"q_proj"}, .bias = Bias::all, .modules_to_save = {"lm_head", "norm"}});
 }
 
 TEST_CASE("storage: a model on a storage is planned with the bytes that it takes, and trains the same packed or not") {
