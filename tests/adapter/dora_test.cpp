@@ -102,7 +102,7 @@ TEST_CASE("dora: its result is m / ||W + s B A|| (W + s B A) x + b") {
     double squares = 0, dot[2] = {};
     for (Index i = 0; i < 5; ++i) {
       double weight = w[o * 5 + i];
-      for (Index r = 0; r < 4; ++r) weight += 1.5 * layer.b->value(o, r) * layer.a->value(r, i);
+      for (Index r = 0; r < 4; ++r) weight += 1.5 * layer.low_rank->b.value(o, r) * layer.low_rank->a.value(r, i);
       squares += weight * weight;
       for (Index t = 0; t < 2; ++t) dot[t] += weight * x[static_cast<std::size_t>(t * 5 + i)];
     }
@@ -123,7 +123,7 @@ TEST_CASE("dora: norms are measured by the first micro-batch of a step and used 
   const auto norm = [&] { return layer.norms(0); };
   at(0, 0);
   const double base = norm();
-  layer.b->value(0, 0) = 2;
+  layer.low_rank->b.value(0, 0) = 2;
   at(0, 4);
   CHECK(norm() == base);
   at(1, 0);

@@ -53,7 +53,7 @@ TEST_CASE_TEMPLATE("lora: at the start it computes what its base computes, bit f
       auto layer = made(bench, {.rank = 3, .dropout = dropout, .rank_stabilized = rank_stabilized}, {20, 30, true});
       auto untargeted = made(base_bench, {.targets = {"k_proj"}}, {20, 30, true});
       CHECK(bench.output(layer, 10, 20, 30) == base_bench.output(untargeted, 10, 20, 30));
-      layer.b->value(1, 1) = 1;
+      layer.low_rank->b.value(1, 1) = 1;
       CHECK(bench.output(layer, 10, 20, 30) != base_bench.output(untargeted, 10, 20, 30));
     }
 }
@@ -62,8 +62,8 @@ TEST_CASE("lora: its result is x W^T + s x A^T B^T, with s = alpha / R or alpha 
   for (const auto& [stabilized, scale] : {std::pair{false, 1.5}, {true, 3.0}}) {
     LayerBench<double> bench;
     auto layer = made(bench, {.rank = 4, .alpha = 6, .rank_stabilized = stabilized}, {5, 6});
-    auto& a = layer.a->value;
-    auto& b = layer.b->value;
+    auto& a = layer.low_rank->a.value;
+    auto& b = layer.low_rank->b.value;
     for (Index i = 0; i < b.size(); ++i) b.data[i] = 0.1 * static_cast<double>(i) - 1;
     const auto y = bench.output(layer, 2, 5, 6);
     const auto x = LayerBench<double>::numbers(10, 1);
@@ -85,7 +85,7 @@ TEST_CASE("lora: dropout is off in evaluation, and in training depends on step, 
   LayerBench<double> bench;
   const Lora<> lora{.rank = 2, .dropout = 0.5};
   auto layer = made(bench, lora, {16, 3});
-  for (Index i = 0; i < layer.b->size(); ++i) layer.b->value.data[i] = 1;
+  for (Index i = 0; i < layer.low_rank->b.size(); ++i) layer.low_rank->b.value.data[i] = 1;
   const auto at = [&](Step step, Index token) {
     bench.ctx.set_position(step, token);
     return bench.output(layer, 4, 16, 3);
@@ -98,7 +98,7 @@ TEST_CASE("lora: dropout is off in evaluation, and in training depends on step, 
   const auto evaluated = at(1, 0);
   CHECK(evaluated != first);
   CHECK(at(2, 4) == evaluated);
-  CHECK(made(bench, lora, {16, 3}, k_proj).site != layer.site);
+  CHECK(made(bench, lora, {16, 3}, k_proj).low_rank->site != layer.low_rank->site);
 }
 
 TEST_CASE("lora: a target names the modules that end so, word by word") {
@@ -144,8 +144,8 @@ TEST_CASE("lora: what is trained follows from bias, targets and modules to save"
 TEST_CASE("lora: LoRA+ raises the rate of B alone") {
   LayerBench<float> bench;
   const auto layer = made(bench, {.rank = 2, .lora_plus_ratio = 16}, {4, 4});
-  CHECK(layer.a->rate_scale == 1);
-  CHECK(layer.b->rate_scale == 16);
+  CHECK(layer.low_rank->a.rate_scale == 1);
+  CHECK(layer.low_rank->b.rate_scale == 16);
 }
 
 TEST_CASE("lora: a rank that is no rank of the matrix is refused") {

@@ -18,7 +18,7 @@ struct WrongLora : Lora<> {
     using Saved = typename LoraLinear<B>::Saved;
     void backward(Context<B>& ctx, In<B> dy, Out<B> dx, Saved& saved) {
       LoraLinear<B>::backward(ctx, dy, dx, saved);
-      this->a->gradient(0, 0) += 0.01 * std::abs(this->a->gradient(0, 0)) + 0.01;
+      this->low_rank->a.gradient(0, 0) += 0.01 * std::abs(this->low_rank->a.gradient(0, 0)) + 0.01;
     }
   };
   template <class B>

@@ -6,8 +6,7 @@
 //
 // and, where it trains tensors of the model itself,
 //
-//   bool trains(std::string_view path) const;     'model.norm', 'lm_head', 'model.embed_tokens': train this module's
-//   weight
+//   bool trains(std::string_view path) const;     train this module's weight: 'model.norm', 'lm_head', ...
 //
 // and, where it is given names of modules,
 //

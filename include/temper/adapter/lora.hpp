@@ -10,6 +10,7 @@
 
 #include "temper/adapter/adapter.hpp"
 #include "temper/adapter/base_linear.hpp"
+#include "temper/adapter/low_rank.hpp"
 #include "temper/storage/nf4.hpp"
 
 namespace temper {
@@ -18,55 +19,28 @@ enum class Bias { none, all, lora_only };
 
 template <class B>
 struct LoraLinear {
-  using Act = typename B::Activation;
   struct Saved {
-    In<B> x, dropped;
-    View<B, Act, 2> xa;  // drop(x) A^T, which the gradient of B needs: [T, R]
+    In<B> x;
+    typename LowRank<B>::Saved low_rank;
   };
   BaseLinear<B> base;
-  std::optional<Parameter<B>> a{}, b{};  // [R, in], [out, R]; none where the projection is not a target
-  Act scale = 0;
-  double drop_probability = 0;
-  std::uint32_t site = 0;  // of the dropout's random numbers
+  std::optional<LowRank<B>> low_rank{};  // none where the projection is not a target
 
   // [forward]
   void forward(Context<B>& ctx, In<B> x, Out<B> y, Saved& saved) {
-    saved.x = saved.dropped = x;
+    saved.x = x;
     base.forward(ctx, x, y);
-    if (!a || !ctx.adapted()) return;
-    if (drops(ctx)) {
-      const auto dropped = keep<Act>(ctx, x.rows(), x.cols());
-      dropout(ctx, dropped, x, drop_probability, ctx.random(site), ctx.first_token());
-      saved.dropped = dropped;
-    }
-    saved.xa = keep<Act>(ctx, x.rows(), a->value.rows());
-    matmul(ctx, into(saved.xa), saved.dropped, DenseMatrix<B>(a->value));
-    matmul(ctx, onto(y.view), saved.xa, DenseMatrix<B>(b->value), scale);
+    if (low_rank && ctx.adapted()) low_rank->forward(ctx, x, onto(y.view), saved.low_rank);
   }
   // [/forward]
-
   void backward(Context<B>& ctx, In<B> dy, Out<B> dx, Saved& saved) {
     base.backward(ctx, dy, dx, saved.x);
-    if (!a) return;
-    const auto scope = ctx.scope();
-    const auto dxa = scratch<Act>(ctx, dy.rows(), a->value.rows());
-    matmul_transposed(ctx, into(dxa), dy, DenseMatrix<B>(b->value), scale);
-    matmul_outer(ctx, onto(b->gradient), dy, saved.xa, scale);
-    matmul_outer(ctx, onto(a->gradient), dxa, saved.dropped);
-    if (!drops(ctx)) return matmul_transposed(ctx, onto(dx.view), dxa, DenseMatrix<B>(a->value));
-    const auto ddropped = scratch<Act>(ctx, dy.rows(), saved.x.cols());
-    matmul_transposed(ctx, into(ddropped), dxa, DenseMatrix<B>(a->value));
-    dropout(ctx, ddropped, ddropped, drop_probability, ctx.random(site), ctx.first_token());
-    add(ctx, onto(dx.view), ddropped);
+    if (low_rank) low_rank->backward(ctx, dy, onto(dx.view), saved.low_rank);
   }
-
   void visit(auto&& each) {
     base.visit(each);
-    if (a) each(*a), each(*b);
+    if (low_rank) low_rank->visit(each);
   }
-
- private:
-  bool drops(const Context<B>& ctx) const { return drop_probability > 0 && ctx.training(); }
 };
 
 template <class Storage = Dense>
@@ -99,24 +73,34 @@ struct Lora {
 
   template <class B>
   Linear<B> linear(Builder<B>& build, std::string_view path, LinearShape shape) const {
-    const bool adapted = adapts(path);
-    const bool trains_bias = bias == Bias::all || (bias == Bias::lora_only && adapted);
-    Linear<B> layer{.base = base_linear(build, path, shape,
-                                        trains(path)  ? Trains::weight_and_bias
-                                        : trains_bias ? Trains::bias
-                                                      : Trains::nothing,
-                                        storage)};
-    if (!adapted) return layer;
+    return over(build, path, shape, base(build, path, shape));
+  }
+  template <class B>
+  BaseLinear<B> base(Builder<B>& build, std::string_view path, LinearShape shape) const {
+    const bool trains_bias = bias == Bias::all || (bias == Bias::lora_only && adapts(path));
+    return base_linear(build, path, shape,
+                       trains(path)  ? Trains::weight_and_bias
+                       : trains_bias ? Trains::bias
+                                     : Trains::nothing,
+                       storage);
+  }
+  template <class B>
+  Linear<B> over(Builder<B>& build, std::string_view path, LinearShape shape, BaseLinear<B> base) const {
+    return {std::move(base), low_rank(build, path, shape)};
+  }
+  template <class B>
+  std::optional<LowRank<B>> low_rank(Builder<B>& build, std::string_view path, LinearShape shape) const {
+    if (!adapts(path)) return std::nullopt;
     require(rank >= 1 && rank <= std::min(shape.in, shape.out), Fault::usage, "lora.rank",
             "lora: rank {} does not fit {}, which is {} x {}; expected 1 to {}", rank, path, shape.out, shape.in,
             std::min(shape.in, shape.out));
-    layer.a = build.parameter(path, "lora_A.weight", {rank, shape.in}, kaiming_uniform);
-    layer.b = build.parameter(path, "lora_B.weight", {shape.out, rank}, zeros);
-    layer.b->rate_scale = lora_plus_ratio;
-    layer.scale = static_cast<typename B::Activation>(scale());
-    layer.drop_probability = dropout;
-    layer.site = random_site(std::string(path) + " dropout");
-    return layer;
+    LowRank<B> change{.a = build.parameter(path, "lora_A.weight", {rank, shape.in}, kaiming_uniform),
+                      .b = build.parameter(path, "lora_B.weight", {shape.out, rank}, zeros),
+                      .scale = static_cast<typename B::Activation>(scale()),
+                      .drop_probability = dropout,
+                      .site = random_site(std::string(path) + " dropout")};
+    change.b.rate_scale = lora_plus_ratio;
+    return change;
   }
 };
 
