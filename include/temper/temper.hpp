@@ -11,6 +11,7 @@
 #include "temper/adapter/merge.hpp"
 #include "temper/adapter/peft.hpp"
 #include "temper/adapter/prompt.hpp"
+#include "temper/adapter/several.hpp"
 #include "temper/backend/cpu.hpp"
 #include "temper/core/version.hpp"
 #include "temper/data/micro_batch.hpp"

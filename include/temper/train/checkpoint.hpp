@@ -23,7 +23,7 @@ void save_state(Session<B, R>& session, M& model, const std::filesystem::path& f
   std::size_t next = 0;
   model.visit([&](auto& p) {
     parameters.push_back(tensor_of(p, p.name));
-    session.states()[next++].visit([&](std::string_view part, auto tensor) {
+    session.state_of(p, next++).visit([&](std::string_view part, auto tensor) {
       std::string name = p.name + "." + std::string(part);
       if constexpr (std::is_same_v<decltype(tensor), View<B, std::uint8_t, 1>>)
         states.push_back(tensor_of_codes(std::move(name), {tensor.size()}, {tensor.data, tensor.bytes()}));
@@ -45,7 +45,7 @@ void load_state(Session<B, R>& session, M& model, const std::filesystem::path& f
   std::size_t next = 0, found = 0;
   std::vector<typename B::Activation> values;
   model.visit([&](auto& p) {
-    session.states()[next++].visit([&](std::string_view part, auto tensor) {
+    session.state_of(p, next++).visit([&](std::string_view part, auto tensor) {
       const std::string name = p.name + "." + std::string(part);
       const TensorInfo* stored = file.find(name);
       require(stored && stored->count() == tensor.size(), Fault::data, "checkpoint.state",

@@ -3,9 +3,10 @@
 //
 //   const Plan plan = plan_step(model, objective, optimizer, shapes);     every byte, before the first is allocated
 //   Session session{model, optimizer, plan};
-//   begin_step(session, model, number, denominator);                      supervised tokens (or pairs) of the whole
-//   step loss += forward_backward(session, model, objective, batch);           once for each micro-batch const double
-//   norm = clip_gradients(session, model, 1.0); update(session, model, optimizer, rate);
+//   begin_step(session, model, number, denominator);        supervised tokens (or pairs) of the whole step
+//   loss += forward_backward(session, model, objective, batch);                once for each micro-batch
+//   const double norm = clip_gradients(session, model, 1.0);
+//   update(session, model, optimizer, rate);
 #pragma once
 #include <cmath>
 #include <memory>
@@ -107,6 +108,7 @@ class Session {
         context_(stream_, arena_, options.seed, Execution::running) {
     model.visit([&](auto& p) {
       states_.push_back(optimizer.state(memory_, p));
+      made_for_.push_back(held(p));
       states_.back().visit([&](std::string_view, auto tensor) { zero(context_, tensor); });
     });
     staging_.reserve(plan.most_tokens + plan.most_documents * prefix_of(model), plan.most_documents,
@@ -123,6 +125,14 @@ class Session {
   BatchStaging<B>& staging() { return staging_; }
   std::vector<double>& reference() { return reference_; }
   std::vector<State>& states() { return states_; }  // in the order of visit
+  // The state of a parameter, by its place in visit; it serves the one that it was made for.
+  State& state_of(const Parameter<B>& p, std::size_t place) {
+    require(place < states_.size() && made_for_[place] == held(p), Fault::usage, "step.other_model",
+            "{} is not what this session was made for; expected the same model, and of several adapters the one that "
+            "was chosen then; make a session for each",
+            p.name);
+    return states_[place];
+  }
   MovesInBackward<B, R>& moves() { return moves_; }
 
   // What was really allocated, to be held against the plan.
@@ -139,6 +149,10 @@ class Session {
   double gradient_scale = 1;
 
  private:
+  static const void* held(const Parameter<B>& p) {
+    return p.is_narrow() ? static_cast<const void*>(p.narrow.data) : p.value.data;
+  }
+
   typename B::Stream stream_;
   Memory<B> memory_;
   View<B, std::byte, 1> block_;
@@ -146,6 +160,7 @@ class Session {
   Context<B> context_;
   BatchStaging<B> staging_;
   std::vector<State> states_;
+  std::vector<const void*> made_for_;  // where the values of each lie
   MovesInBackward<B, R> moves_;
   std::vector<double> reference_;
   BytesByHolder bytes_{};
@@ -166,7 +181,9 @@ void begin_step(Session<B, R>& session, M& model, Step number, double denominato
   session.tokens_before = 0;
   session.gradient_scale = 1;
   session.context().set_mover(nullptr);
+  std::size_t next = 0;
   model.visit([&](auto& p) {
+    (void)session.state_of(p, next++);
     if (p.update == Update::after_backward) zero(session.context(), flat(p.gradient));
   });
 }
@@ -266,7 +283,7 @@ template <class B, class R, class M>
 void update(Session<B, R>& session, M& model, const R& optimizer, double rate) {
   std::size_t next = 0;
   model.visit([&](auto& p) {
-    auto& state = session.states()[next++];
+    auto& state = session.state_of(p, next++);
     if (p.update == Update::in_backward) return;
     apply(session.context(), optimizer, p, state,
           {.number = session.number, .rate = rate, .gradient_scale = session.gradient_scale});
