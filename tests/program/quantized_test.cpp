@@ -222,6 +222,21 @@ TEST_CASE("quantized: a checkpoint in 8 bits is trained on, evaluated and merged
   CHECK(run_program({"plan", tiny.write_recipe().string()}).err.find("is int8 already") != std::string::npos);
 }
 
+TEST_CASE("quantized: a teacher that is quantized already is read as it lies: a model that is its own learns nothing") {
+  for (const temper::Coding coding : {temper::Coding::nf4, temper::Coding::int8}) {
+    TinyRun tiny(12);
+    save_quantized(tiny / "model", coding);
+    tiny.recipe["task"] = "distillation";
+    tiny.recipe["teacher"] = "model";
+    tiny.recipe["adapter"]["dropout"] = 0.0;
+    tiny.recipe["training"]["max_steps"] = 1;
+    const Finished finished = run_program({"train", tiny.write_recipe().string(), "--json"});
+    INFO(finished.err);
+    REQUIRE(finished.code == 0);
+    CHECK(Json::parse(finished.lines()[0])["training/divergence"] == 0);
+  }
+}
+
 TEST_CASE("quantized: stages on a checkpoint in 4 bits go on with it") {
   TinyRun tiny(12);
   save_quantized(tiny / "model", temper::Coding::nf4);
