@@ -273,8 +273,6 @@ TEST_CASE("quantized: stages fold an adapter into a checkpoint in 4 bits, densel
     const Json planned = plan.json();
     for (std::size_t i = 0; i < stages.size(); ++i)
       CHECK(manifest["stages"][i]["plan"]["peak_bytes"] == planned["stages"][i]["peak_bytes"]);
-    CHECK(run_program({"plan", (tiny / "run/recipe.json").string()}).code == 0);
-    CHECK(run_program({"eval", (tiny / "run").string()}).code == 2);  // without rows to evaluate on, but not before
     return planned;
   };
   const auto config = [&](const std::string& folder) {
@@ -308,6 +306,7 @@ TEST_CASE("quantized: stages fold an adapter into a checkpoint in 4 bits, densel
   CHECK(certificate["matrices"].size() == 14);
   CHECK(read_text(tiny / "run/2-sft/log.txt").find("keeps less than half") != std::string::npos);
   CHECK(type_of("3-sft") == "nf4");
+  CHECK(run_program({"plan", (tiny / "run/recipe.json").string()}).code == 0);
 
   // A stage that goes on with codes has those; another type is a mistake that is found before anything is trained.
   tiny.recipe["stages"] = {Json::object(),

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "temper/core/module_names.hpp"
 #include "temper/model/block.hpp"
 #include "temper/model/embedding.hpp"
 
