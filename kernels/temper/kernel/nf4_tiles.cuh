@@ -34,7 +34,8 @@ struct Nf4PairTable {
     for (int turn = 0; turn < 16 / at_once; ++turn) {
       const int first = at_once == 1 ? turn : turn * at_once | (thread / 128 % at_once);
       const std::uint32_t both = device::bf16_pair(nf4_value(static_cast<unsigned>(first)), value);
-      device::store(&pair[first * 16 + second][thread % 8 * 4],
+      std::uint32_t* copies = pair[first * 16 + second];
+      device::store(copies + std::ptrdiff_t{4} * (thread % 8),
                     device::Vector<std::uint32_t, 4>{{both, both, both, both}});
     }
   }
@@ -192,7 +193,8 @@ struct Nf4Tiles {
         device::Accumulator of_block = {};
         TEMPER_UNROLL
         for (int s = 0; s < steps; ++s) mma_bf16(warp, of_block, of_x[s], of_weight[j][s]);
-        const auto scale = device::load<2>(scales + first_n + j * 8 + device::accumulator_column(lane, 0));
+        const int column = first_n + j * 8 + device::accumulator_column(lane, 0);
+        const auto scale = device::load<2>(scales + column);
         TEMPER_UNROLL
         for (int r = 0; r < 4; ++r)
           sum[i][j].r[r] = device::fused_multiply_add(scale[r % 2], of_block.r[r], sum[i][j].r[r]);
