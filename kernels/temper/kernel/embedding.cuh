@@ -8,8 +8,7 @@
 #include <numeric>
 #include <vector>
 
-#include "temper/device/block.cuh"
-#include "temper/device/vector.cuh"
+#include "temper/kernel/row_pieces.cuh"
 
 namespace temper::kernel {
 inline namespace TEMPER_TARGET {
@@ -28,11 +27,10 @@ struct EmbeddingGather {
     const Index token = block.index().x;
     const T* from = table + Index{ids[token]} * columns;
     T* to = y + token * columns;
-    const bool whole = columns % width == 0 && device::aligned(table, 16) && device::aligned(y, 16);
-    const int pieces = whole ? columns / width : 0;
-    for (int i = block.thread(); i < pieces; i += threads)
-      device::store(to + i * width, device::load<width>(from + i * width));
-    for (int c = pieces * width + block.thread(); c < columns; c += threads) to[c] = from[c];
+    over_row<width>(
+        block, columns, whole_pieces<width>(columns, table, y),
+        [&](int first) { device::store(to + first, device::load<width>(from + first)); },
+        [&](int c) { to[c] = from[c]; });
   }
 };
 
