@@ -71,15 +71,16 @@ double distill_row(Real* z, const Real* w, Index n, const Distill& settings, con
   switch (settings.divergence) {
     case Divergence::forward: {
       const double sum =
-          sum_of_row<Real>(n, [&](Index j) { return rounded_product(teacher.exponent(j) * difference(j)); }) /
+          chains_of_row<Real>(
+              n, [&](Index j, Real chain) { return multiply_add(teacher.exponent(j), difference(j), chain); }) /
           teacher.sum;
       const Real ratio = static_cast<Real>(student.sum / teacher.sum);
       fill([&](Index j) { return share * multiply_add(-ratio, teacher.exponent(j), student.exponent(j)); });
       return sum;
     }
     case Divergence::reverse: {
-      const double sum = -sum_of_row<Real>(n, [&](Index j) {
-        return rounded_product(student.exponent(j) * difference(j));
+      const double sum = -chains_of_row<Real>(n, [&](Index j, Real chain) {
+        return multiply_add(student.exponent(j), difference(j), chain);
       }) / student.sum;
       const Real mean = static_cast<Real>(sum);
       fill([&](Index j) { return share * student.exponent(j) * (-difference(j) - mean); });
@@ -89,12 +90,12 @@ double distill_row(Real* z, const Real* w, Index n, const Distill& settings, con
       break;
   }
   const double from_teacher =
-      sum_of_row<Real>(n,
-                       [&](Index j) { return rounded_product(teacher.exponent(j) * log_over_mean(difference(j))); }) /
+      chains_of_row<Real>(
+          n, [&](Index j, Real sum) { return multiply_add(teacher.exponent(j), log_over_mean(difference(j)), sum); }) /
       teacher.sum;
   const double from_student =
-      sum_of_row<Real>(n,
-                       [&](Index j) { return rounded_product(student.exponent(j) * log_over_mean(-difference(j))); }) /
+      chains_of_row<Real>(
+          n, [&](Index j, Real sum) { return multiply_add(student.exponent(j), log_over_mean(-difference(j)), sum); }) /
       student.sum;
   const Real mean = static_cast<Real>(from_student), half = share / 2;
   fill([&](Index j) { return half * student.exponent(j) * (log_over_mean(-difference(j)) - mean); });
