@@ -12,8 +12,8 @@
 
 namespace temper {
 
-// log(1 + w) for w in [0, 1]: 2 artanh(s) with s = w / (2 + w), free of branches.
-inline float log_one_plus(float w) {
+// c + log(1 + w) for w in [0, 1]: 2 artanh(s) with s = w / (2 + w), free of branches; the last product is fused with c.
+inline float log_one_plus(float w, float c = 0) {
   const float s = w / (2.0f + w), square = s * s;
   float p = 2.0f / 13;
   p = multiply_add(p, square, 2.0f / 11);
@@ -21,15 +21,15 @@ inline float log_one_plus(float w) {
   p = multiply_add(p, square, 2.0f / 7);
   p = multiply_add(p, square, 2.0f / 5);
   p = multiply_add(p, square, 2.0f / 3);
-  return s * multiply_add(p, square, 2.0f);
+  return multiply_add(s, multiply_add(p, square, 2.0f), c);
 }
-inline double log_one_plus(double w) { return std::log1p(w); }
+inline double log_one_plus(double w, double c = 0) { return c + std::log1p(w); }
 
 // log(2 / (1 + e^-d)): what log(p / m) is for d = log(p / q). Zero for zero.
 template <class Real>
 Real log_over_mean(Real d) {
   const Real below = d < 0 ? -d : Real(0), size = d < 0 ? -d : d;
-  return log_one_plus(Real(1)) - (below + log_one_plus(exponential(-size)));
+  return log_one_plus(Real(1)) - log_one_plus(exponential(-size), below);
 }
 
 // softmax(z / T) of one row.
