@@ -91,15 +91,15 @@ struct Lora {
   // A name that no module has would train nothing and say nothing.
   void check_names(const ModuleNames& modules) const {
     const auto refuse_unknown = [](const std::vector<std::string>& names, const std::vector<std::string>& known,
-                                   std::string_view setting) {
+                                   std::string_view setting, std::string_view more) {
       for (const std::string& name : names)
         require(std::any_of(known.begin(), known.end(), [&](const auto& path) { return names_module(path, name); }),
-                Fault::usage, "lora.unknown_module", "lora: {} names '{}', which no module of this model is called; {}",
-                setting, name,
-                "expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, or a whole path");
+                Fault::usage, "lora.unknown_module",
+                "lora: {} names '{}', which no module of this model is called; {}{}, or a whole path", setting, name,
+                "expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj", more);
     };
-    refuse_unknown(targets, modules.projections, "targets");
-    refuse_unknown(modules_to_save, modules.all, "modules_to_save");
+    refuse_unknown(targets, modules.projections, "targets", "");
+    refuse_unknown(modules_to_save, modules.all, "modules_to_save", ", lm_head, embed_tokens, norm");
     check_storage_names(storage, modules);
   }
 
