@@ -13,6 +13,7 @@
 #include "recipe.hpp"
 #include "suggestion.hpp"
 #include "temper/core/version.hpp"
+#include "temper/io/file.hpp"
 
 namespace temper_cli {
 namespace {
@@ -186,7 +187,9 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error, std::cout, std::cerr);
     const std::string hint = verb_hint(program, argc, argv);
-    fmt::print(stderr, "temper: {}; see 'temper --help'\n", hint.empty() ? error.what() : hint);
+    const std::vector<CLI::App*> verbs = program.get_subcommands();
+    fmt::print(stderr, "temper: {}; see 'temper{}{} --help'\n", hint.empty() ? error.what() : hint,
+               verbs.empty() ? "" : " ", verbs.empty() ? "" : verbs[0]->get_name());
     return usage;
   }
   return action();
@@ -202,6 +205,11 @@ int guarded(int argc, char** argv) try {
 } catch (const temper::Error& error) {
   fmt::print(stderr, "{}\n", error.what());
   return exit_code(error.fault());
+} catch (const std::filesystem::filesystem_error& error) {
+  const bool passes = error.code() == std::errc::no_space_on_device || error.code() == std::errc::io_error;
+  fmt::print(stderr, "temper: {}: {}; expected a file or folder that can be used\n", temper::shown_path(error.path1()),
+             error.code().message());
+  return passes ? temporary : usage;
 } catch (const std::bad_alloc&) {
   fmt::print(stderr, "temper: memory ran out; expected less to be asked for; see 'temper plan', or lower batch_size\n");
   return out_of_memory;

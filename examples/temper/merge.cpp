@@ -8,6 +8,7 @@
 #include "metrics.hpp"
 #include "run_folder.hpp"
 #include "storage_settings.hpp"
+#include "suggestion.hpp"
 
 namespace temper_cli {
 namespace {
@@ -38,8 +39,8 @@ int merge(const MergeOptions& options) {
   require_there(model, "a model's folder");
   require_there(adapter, "a PEFT adapter's folder");
   for (const auto& [folder, file] : {std::pair(model, "config.json"), std::pair(adapter, "adapter_config.json")})
-    temper::require(fs::exists(folder / file), temper::Fault::data, "merge.incomplete", "{}: has no {}; expected it",
-                    temper::shown_path(folder), file);
+    temper::require(fs::exists(folder / file), temper::Fault::data, "merge.incomplete", "{}: has no {}; expected it{}",
+                    temper::shown_path(folder), file, inner_folder_hint(folder, file));
   check_output(output, options.force ? Force::yes : Force::no);
   refuse_to_replace(output, model);
   refuse_to_replace(output, adapter);

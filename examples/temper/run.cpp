@@ -41,9 +41,9 @@ void introduce(const Prepared& prepared, Reporter& reporter) {
   const Engine& engine = *prepared.engine;
   const double share = 100.0 * static_cast<double>(engine.trained_parameters()) /
                        static_cast<double>(std::max<Index>(1, engine.all_parameters()));
-  reporter.say(fmt::format("{}: {} parameters, {} trained ({:.2f} %), {} steps, {} planned",
+  reporter.say(fmt::format("{}: {} parameters, {} trained ({:.2f} %), {}, {} planned",
                            prepared.recipe.text("adapter.method"), count_text(engine.all_parameters()),
-                           count_text(engine.trained_parameters()), share, prepared.data->steps(),
+                           count_text(engine.trained_parameters()), share, counted_text(prepared.data->steps(), "step"),
                            bytes_text(prepared.largest_plan().peak_bytes())));
 }
 

@@ -265,7 +265,7 @@ inline std::vector<MatrixLoss> merge_adapter(const std::filesystem::path& base, 
 
   merged.settle(config);
   if (config == read_json(base / "config.json"))
-    std::filesystem::copy_file(base / "config.json", folder / "config.json");
+    copy_file_atomically(base / "config.json", folder / "config.json");
   else
     write_file_atomically(folder / "config.json", config.dump(2) + "\n");
   write_weights(folder, merged.tensors());

@@ -111,15 +111,14 @@ inline void copy_companions(const std::filesystem::path& from, const std::filesy
   for (const char* name :
        {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
         "merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json", "generation_config.json"})
-    if (std::filesystem::exists(from / name))
-      std::filesystem::copy_file(from / name, to / name, std::filesystem::copy_options::overwrite_existing);
+    if (std::filesystem::exists(from / name)) copy_file_atomically(from / name, to / name);
 }
 
 // A tokenizer that pads with another token than the model knows would have the padding classified.
 inline void set_padding(const std::filesystem::path& folder, const std::string& token) {
   const std::filesystem::path path = folder / "tokenizer_config.json";
   if (token.empty() || !std::filesystem::exists(path)) return;
-  Json config = read_json(path);
+  Json config = read_json(path, {.long_integers = LongIntegers::as_doubles});
   if (!config.is_object() || (config.contains("pad_token") && config["pad_token"] == token)) return;
   config["pad_token"] = token;
   write_file_atomically(path, config.dump(2) + "\n");
