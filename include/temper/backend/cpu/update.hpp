@@ -159,10 +159,13 @@ void combine(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InMatrix<Real> x, Quint
   });
 }
 
+inline double widened(double x) { return x; }
+inline double widened(bf16 x) { return static_cast<double>(to_float(x)); }
+
 // The sum of x^2 on the host; 0 while planning. Blocks of 4096 elements are summed each in its fixed tree, then in
 // order.
-template <class Real>
-double sum_of_squares(Context<Cpu<Real>>& ctx, InVector<Real> x) {
+template <class Real, class T>
+double sum_of_squares_of(Context<Cpu<Real>>& ctx, View<Cpu<Real>, const T, 1> x) {
   constexpr Index block = 4096;
   const Pieces blocks = Pieces::of(x.size(), block), pieces = Pieces::of(blocks.count(), Pieces::grain / block);
   const auto scope = ctx.scope();
@@ -172,7 +175,8 @@ double sum_of_squares(Context<Cpu<Real>>& ctx, InVector<Real> x) {
     ctx.stream().parallel(pieces.count(), [&](Index piece, int) {
       for (Index i = pieces.begin(piece); i < pieces.end(piece); ++i)
         partial(i) = sum_over<double>(blocks.end(i) - blocks.begin(i), [from = x.data + blocks.begin(i)](Index j) {
-          return static_cast<double>(from[j]) * static_cast<double>(from[j]);
+          const double number = widened(from[j]);
+          return number * number;
         });
     });
     for (Index i = 0; i < partial.size(); ++i) total += partial(i);
@@ -180,11 +184,20 @@ double sum_of_squares(Context<Cpu<Real>>& ctx, InVector<Real> x) {
   return total;
 }
 
+template <class Real>
+double sum_of_squares(Context<Cpu<Real>>& ctx, InVector<Real> x) {
+  return sum_of_squares_of(ctx, x);
+}
+template <class Real>
+double sum_of_squares(Context<Cpu<Real>>& ctx, InList<Real, bf16> x) {
+  return sum_of_squares_of(ctx, x);
+}
+
 // Elements of any type: an optimizer's state may be codes.
 template <class Real, class T>
 void zero(Context<Cpu<Real>>& ctx, View<Cpu<Real>, T, 1> x) {
   ctx.run("zero", {0, bytes_of_all(x)}, [&] {
-    over_elements(ctx, x.size(), [to = x.data](Index begin, Index end) { std::fill(to + begin, to + end, T(0)); });
+    over_elements(ctx, x.size(), [to = x.data](Index begin, Index end) { std::fill(to + begin, to + end, T{}); });
   });
 }
 
