@@ -66,11 +66,12 @@ void widened(Context<B>& ctx, Parameter<B>& p, Index begin, Index end, Step numb
 
 // The rule on one parameter.
 template <class B, class R>
-void apply(Context<B>& ctx, const R& rule, Parameter<B>& p, typename R::template State<B>& state, StepInfo step) {
+void apply(Context<B>& ctx, const R& rule, Parameter<B>& p, typename R::template State<B>& state, StepInfo step,
+           Index at_once = elements_of_part) {
   if (!p.is_narrow()) return rule.update(ctx, p, state, step);
   if constexpr (MovesByParts<R, B>) {
-    for (Index begin = 0; begin < p.narrow.size(); begin += elements_of_part) {
-      const Index end = std::min(p.narrow.size(), begin + elements_of_part);
+    for (Index begin = 0; begin < p.narrow.size(); begin += at_once) {
+      const Index end = std::min(p.narrow.size(), begin + at_once);
       auto part = rule.part(state, begin, end);
       widened(ctx, p, begin, end, step.number, [&] { rule.update(ctx, p, part, step); });
     }

@@ -19,17 +19,17 @@ constexpr Index panel_rows(Index cols) {
   return fitting >= 64 ? fitting / 64 * 64 : std::max<Index>(1, fitting);
 }
 
-// y += scale a^T b
+// y += scale a^T b, so many rows of a gradient in bf16 at once (0: panel_rows).
 // [matmul_outer]
 template <class Real>
 void matmul_outer(Context<Cpu<Real>>& ctx, OntoGradient<Real> y, InMatrix<Real> a, InMatrix<Real> b,
-                  std::type_identity_t<Real> scale = 1) {
+                  std::type_identity_t<Real> scale = 1, Index at_once = 0) {
   if (!y.is_narrow()) return matmul_outer(ctx, onto(y.wide), a, b, scale);
   require(a.rows() == b.rows() && y.rows() == a.cols() && y.cols() == b.cols(), Fault::usage, "matmul_outer.shape",
           "matmul_outer: y is [{}, {}], a is [{}, {}] and b is [{}, {}]; expected y [I, J], a [T, I], b [T, J]",
           y.rows(), y.cols(), a.rows(), a.cols(), b.rows(), b.cols());
   const auto scope = ctx.scope();
-  const Pieces panels = Pieces::of(y.rows(), panel_rows(y.cols()));
+  const Pieces panels = Pieces::of(y.rows(), at_once > 0 ? at_once : panel_rows(y.cols()));
   const OutMatrix<Real> panel = scratch<Real>(ctx, std::min(panels.total, panels.each), y.cols());
   for (Index i = 0; i < panels.count(); ++i) {
     const Index begin = panels.begin(i), rows = panels.end(i) - begin;
