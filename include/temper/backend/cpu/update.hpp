@@ -159,14 +159,17 @@ void combine(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InMatrix<Real> x, Quint
   });
 }
 
-inline double widened(double x) { return x; }
-inline double widened(bf16 x) { return static_cast<double>(to_float(x)); }
-
 // The sum of x^2 on the host; 0 while planning. Blocks of 4096 elements are summed each in its fixed tree, then in
 // order.
 template <class Real, class T>
 double sum_of_squares_of(Context<Cpu<Real>>& ctx, View<Cpu<Real>, const T, 1> x) {
   constexpr Index block = 4096;
+  constexpr auto number = [](T held) {
+    if constexpr (std::is_same_v<T, bf16>)
+      return static_cast<double>(to_float(held));
+    else
+      return static_cast<double>(held);
+  };
   const Pieces blocks = Pieces::of(x.size(), block), pieces = Pieces::of(blocks.count(), Pieces::grain / block);
   const auto scope = ctx.scope();
   const auto partial = scratch<double>(ctx, blocks.count());
@@ -174,10 +177,9 @@ double sum_of_squares_of(Context<Cpu<Real>>& ctx, View<Cpu<Real>, const T, 1> x)
   ctx.run("sum_of_squares", {2 * static_cast<double>(x.size()), bytes_of_all(x)}, [&] {
     ctx.stream().parallel(pieces.count(), [&](Index piece, int) {
       for (Index i = pieces.begin(piece); i < pieces.end(piece); ++i)
-        partial(i) = sum_over<double>(blocks.end(i) - blocks.begin(i), [from = x.data + blocks.begin(i)](Index j) {
-          const double number = widened(from[j]);
-          return number * number;
-        });
+        partial(i) = sum_over<double>(
+            blocks.end(i) - blocks.begin(i),
+            [number, from = x.data + blocks.begin(i)](Index j) { return number(from[j]) * number(from[j]); });
     });
     for (Index i = 0; i < partial.size(); ++i) total += partial(i);
   });
