@@ -117,8 +117,7 @@ TEST_CASE("bf16: the gradient of one micro-batch is that in float, rounded once"
         const float exact = wide.gradient.data[i];
         const bf16 held = narrow.narrow_gradient.data[i];
         const auto row = static_cast<TokenId>(i / wide.gradient.cols());
-        // What the head says of such a row is rounded, and once more when the lookup's is added. The first may be the
-        // larger of the two.
+        // What the head says of such a row is rounded, and then the sum with what the lookup says; see the next test.
         if (is_tied && std::find(rows.tokens.begin(), rows.tokens.end(), row) != rows.tokens.end()) continue;
         wrong += held != to_bf16(exact, random.bits16(static_cast<std::uint64_t>(i)));
       }
