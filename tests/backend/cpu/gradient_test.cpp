@@ -74,7 +74,7 @@ TEST_CASE("gradient: a matrix of several panels is that of one, and one panel is
   TwoForms<float> of(37, 29, 2);
   const auto a = of.numbers(11, 37, 1), b = of.numbers(11, 29, 2);
   matmul_outer(of.ctx, of.narrow, a, b, 1, 16);
-  CHECK(of.arena.peak() == Arena::rounded(16 * 29 * sizeof(float)));
+  CHECK(of.arena.peak() == Arena::rounded(sizeof(float) * 16 * 29));
   matmul_outer(of.ctx, onto(of.wide), a, b);
   CHECK(of.apart() == 0);
 }
@@ -117,19 +117,20 @@ TEST_CASE("gradient: each micro-batch, update and addend rounds by bits of its o
 
 TEST_CASE("gradient: rows of a table are rounded once, after the last of equal tokens") {
   const std::vector<TokenId> tokens = {3, 0, 3, 8, 0, 3};
+  constexpr Index rows = 9, cols = 70;
   for (const int threads : {1, 3}) {
-    TwoForms<float> of(9, 70, threads);
-    const auto a = of.numbers(2, 9, 1), b = of.numbers(2, 70, 2), dy = of.numbers(6, 70, 3);
+    TwoForms<float> of(rows, cols, threads);
+    const auto a = of.numbers(2, rows, 1), b = of.numbers(2, cols, 2), dy = of.numbers(6, cols, 3);
     of.ctx.set_position(0, 0);
     matmul_outer(of.ctx, of.narrow, a, b);
-    const std::vector<bf16> before(of.narrow.narrow.data, of.narrow.narrow.data + 9 * 70);
+    const std::vector<bf16> before(of.narrow.narrow.data, of.narrow.narrow.data + rows * cols);
     widen(of.ctx, flat(of.wide), flat(of.narrow.narrow));
     of.ctx.set_position(0, 6);
     scatter_add(of.ctx, of.narrow, dy, {tokens.data(), {6}});
     scatter_add(of.ctx, of.wide, dy, {tokens.data(), {6}});
     CHECK(of.apart() == 0);
-    for (Index i = 0; i < 9 * 70; ++i)
-      if (i / 70 != 0 && i / 70 != 3 && i / 70 != 8)
+    for (Index i = 0; i < rows * cols; ++i)
+      if (i / cols != 0 && i / cols != 3 && i / cols != 8)
         CHECK(of.narrow.narrow.data[i] == before[static_cast<std::size_t>(i)]);
     CHECK(of.arena.scratched() == 0);
   }
