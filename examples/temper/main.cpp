@@ -125,8 +125,8 @@ void add_model_verbs(CLI::App& program, AllOptions& all, Action& action) {
                "temper merge --model models/small --adapter runs/first/adapter --output models/merged", all.merge.json);
   add_merge(verb, all.merge);
   verb->add_option("--quantization", all.merge.quantization,
-                   "none (default): dense; nf4, fp4: rounded to 4 bits again, with a certificate of what that loses")
-      ->check(CLI::IsMember({"none", "nf4", "fp4"}));
+                   "none (default): dense; nf4, fp4, int8: rounded again, with a certificate of what that loses")
+      ->check(CLI::IsMember({"none", "nf4", "fp4", "int8"}));
   verb->callback([&] { action = [&] { return merge(all.merge); }; });
 
   verb = add_verb(program, "export", "Write a model for another program",

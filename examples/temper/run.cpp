@@ -73,7 +73,8 @@ Ended begin_run(Prepared& prepared, RunFolder& run, const Json& resolved, const 
 
 std::string require_own_recipe(RunFolder& run) {
   std::string hash = temper::sha256_of(temper::read_file(run.file("recipe.json"), largest_recipe));
-  temper::require(run.manifest().value("recipe_sha256", "") == hash, Fault::data, "run.recipe_changed",
+  const auto known = run.manifest().find("recipe_sha256");  // anything: it comes from a file
+  temper::require(known != run.manifest().end() && *known == hash, Fault::data, "run.recipe_changed",
                   "{}: has changed since the run began; expected what the run was started with; put it back",
                   temper::shown_path(run.file("recipe.json")));
   return hash;

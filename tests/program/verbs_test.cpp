@@ -219,6 +219,10 @@ TEST_CASE("inspect: tensors of files and folders, and tokens of a file") {
   CHECK(run_program({"inspect", (tiny / "model" / "model.safetensors").string(), "--json"}).json()["tensors"].size() ==
         21);
   CHECK(run_program({"inspect", (tiny / "train.jsonl").string()}).code == 76);
+  for (const char* coding : {"nf4", "fp4", "int8"}) {  // parameters of the model, whatever holds them
+    const std::string folder = std::string(TEMPER_TESTS "/golden/storage/checkpoint_") + coding;
+    CHECK(run_program({"inspect", folder, "--json"}).json()["parameters"] == 18080);  // as transformers counts
+  }
   const Finished tokens = run_program(
       {"inspect", "--tokenize", (tiny / "train.jsonl").string(), "--tokenizer", (tiny / "model").string(), "--json"});
   REQUIRE(tokens.code == 0);

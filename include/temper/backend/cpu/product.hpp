@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "temper/backend/cpu/coded_tile.hpp"
 #include "temper/backend/cpu/pack.hpp"
 #include "temper/backend/cpu/threads.hpp"
 #include "temper/backend/cpu/tile.hpp"
@@ -92,32 +91,13 @@ inline void multiply_blocks(const Product<float>& p, Region region, float* works
   }
 }
 
-// Very few rows and weights in codes, which are decoded in registers.
-inline bool decodes_in_registers(const Product<float>& p) {
-  const Coding coding = p.b.codes.coding;
-  return coding != Coding::dense && p.rows <= coded_rows && p.b.order == Order::depth_inner && p.depth == p.b.stride &&
-         p.depth > 0 && (coding == Coding::int8 || p.depth % weight_block == 0);
-}
-
-inline void multiply_codes(const Product<float>& p, Region region, const float* a_panel) {
-  const CodedRows w{static_cast<const std::uint8_t*>(p.b.data), p.b.codes, p.b.stride};
-  const Begin begin = p.add ? Begin::from_c : Begin::zero;
-  const Index width = coded_vectors(region.rows) * lanes;
-  for (Index j = 0; j < region.cols; j += width) {
-    const Index wide = panel_width(region.cols, j, width), cols = std::min(width, region.cols - j);
-    const CodedTile tile = coded_tile(p.b.codes.coding, region.rows, wide / lanes);
-    over_edge(region.rows, wide, p.c + region.row * p.cols + region.col + j, p.cols, cols, begin,
-              [&](float* to, Index stride) { tile(w, region.col + j, cols, a_panel, to, stride, begin); });
-  }
-}
-
 // Few rows, all in one panel: B is read once, front to back, and goes through a copy that never leaves the first cache.
 inline void multiply_stream(const Product<float>& p, Region region, float* workspace) {
   float* const b_panel = workspace;
   float* const a_panel = workspace + Blocks::b_floats;
   const Index width = vectors_of(region.rows) * lanes;
   pack_a_panel(p.a, {0, p.depth, region.row, region.rows}, p.scale, a_panel);
-  if (decodes_in_registers(p)) return multiply_codes(p, region, a_panel);
+  if (p.b.codes.products && p.b.codes.products->multiply_few(p, region, a_panel)) return;
   for (Index j = 0; j < region.cols; j += width) {
     const Index wide = panel_width(region.cols, j, width), cols = std::min(width, region.cols - j);
     const Index step = Blocks::panel_floats / width;
