@@ -222,6 +222,7 @@ class EngineOf : public Engine {
         .base = temper::reads_reference(objective_) || recipe_.is("task", "ppo") ? temper::Base::kept
                                                                                  : temper::Base::replaced,
         .precision = recipe_.is("training.precision", "bf16") ? temper::Precision::bf16 : temper::Precision::full,
+        .gradients = recipe_.is("training.gradients", "bf16") ? temper::Precision::bf16 : temper::Precision::full,
         .update =
             recipe_.is("training.update", "in_backward") ? temper::Update::in_backward : temper::Update::after_backward,
         .scores = labels_ ? labels_->outputs() : 0,

@@ -124,8 +124,9 @@ struct DistilledRows {
 // judge(z, row of the block, gradient or null), as distill_row.
 template <class Real, class JudgeOf>
 void distill_rows(Context<Cpu<Real>>& ctx, const DistilledRows<Real>& result, TargetMatrix<Real> dhidden,
-                  OutMatrix<Real> dweight, InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets,
-                  Distill settings, std::type_identity_t<Real> gradient_scale, Index at_once, JudgeOf judge_of) {
+                  OntoGradient<Real> dweight, InMatrix<Real> hidden, InTable<Real> weight,
+                  InList<Real, TokenId> targets, Distill settings, std::type_identity_t<Real> gradient_scale,
+                  Index at_once, JudgeOf judge_of) {
   check_head<Real>("distillation", hidden, weight, targets);
   check_distill(settings);
   const Index count = hidden.rows(), vocabulary = weight.rows;
@@ -165,7 +166,7 @@ void distill_rows(Context<Cpu<Real>>& ctx, const DistilledRows<Real>& result, Ta
 // Gradients of the sum of losses, times gradient_scale, go to dhidden and onto dweight; either may be empty.
 template <class Real>
 void distillation(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real> divergence, OutVector<Real> nll,
-                  OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight,
+                  OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OntoGradient<Real> dweight,
                   InMatrix<Real> hidden, InTable<Real> weight, InMatrix<Real> teacher_hidden,
                   InTable<Real> teacher_weight, InList<Real, TokenId> targets, Distill settings,
                   std::type_identity_t<Real> gradient_scale) {
