@@ -99,25 +99,21 @@ inline bool decodes_in_registers(const Product<float>& p) {
          p.depth > 0 && (coding == Coding::int8 || p.depth % weight_block == 0);
 }
 
-inline void multiply_codes(const Product<float>& p, Region region, const float* a_panel) {
-  const CodedRows w{static_cast<const std::uint8_t*>(p.b.data), p.b.codes, p.b.stride};
-  const Begin begin = p.add ? Begin::from_c : Begin::zero;
-  const Index width = coded_vectors(region.rows) * lanes;
-  for (Index j = 0; j < region.cols; j += width) {
-    const Index wide = panel_width(region.cols, j, width), cols = std::min(width, region.cols - j);
-    const CodedTile tile = coded_tile(p.b.codes.coding, region.rows, wide / lanes);
-    over_edge(region.rows, wide, p.c + region.row * p.cols + region.col + j, p.cols, cols, begin,
-              [&](float* to, Index stride) { tile(w, region.col + j, cols, a_panel, to, stride, begin); });
-  }
-}
-
 // Few rows, all in one panel: B is read once, front to back, and goes through a copy that never leaves the first cache.
 inline void multiply_stream(const Product<float>& p, Region region, float* workspace) {
   float* const b_panel = workspace;
   float* const a_panel = workspace + Blocks::b_floats;
   const Index width = vectors_of(region.rows) * lanes;
   pack_a_panel(p.a, {0, p.depth, region.row, region.rows}, p.scale, a_panel);
-  if (decodes_in_registers(p)) return multiply_codes(p, region, a_panel);
+  if (decodes_in_registers(p))
+    return multiply_codes({{static_cast<const std::uint8_t*>(p.b.data), p.b.codes, p.b.stride},
+                           region.col,
+                           region.cols,
+                           a_panel,
+                           p.c + region.row * p.cols + region.col,
+                           p.cols,
+                           p.add ? Begin::from_c : Begin::zero},
+                          region.rows);
   for (Index j = 0; j < region.cols; j += width) {
     const Index wide = panel_width(region.cols, j, width), cols = std::min(width, region.cols - j);
     const Index step = Blocks::panel_floats / width;
@@ -146,7 +142,7 @@ struct Cut {
 
 inline Cut cut_of(const Product<float>& p, int threads) {
   const Index panels = ceil_div(p.cols, Blocks::tile_cols), tiles = ceil_div(p.rows, tile_rows);
-  const Index least = ceil_div(p.cols, Blocks::cols);
+  const Index least = streams(p) ? 1 : ceil_div(p.cols, Blocks::cols);  // a stream has no block of B
   const Index wanted = threads == 1 ? 1 : std::min(Index{4} * threads, panels * tiles);
   Cut best{1, std::max(least, std::min(wanted, panels))};
   double best_cost = -1;
