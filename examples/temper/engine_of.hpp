@@ -260,6 +260,9 @@ class EngineOf : public Engine {
       recipe_.refuse("adapter.targets", sentence);
     }
     if (source_ && !recipe_.model_is_to_come()) source_->refuse_non_finite();
+    if constexpr (!std::is_same_v<A, temper::Full>)
+      if (recipe_.has("adapter.from") && !recipe_.model_is_to_come())
+        temper::load_peft(*planned_, recipe_.path("adapter.from"), labels_, temper::PeftTensors::checked);
     trained_ = temper::trained_elements(*planned_);
   }
 

@@ -5,8 +5,12 @@
 #include <utility>
 
 #include "recipe_table.hpp"
+#include "temper/core/module_names.hpp"
 
 namespace temper_cli {
+
+using temper::edit_distance;
+
 namespace {
 
 char folded(char c) {
@@ -106,23 +110,6 @@ constexpr std::pair<std::string_view, std::string_view> other_names[] = {
 std::size_t forgiven(std::size_t length) { return length <= 3 ? 1 : length <= 5 ? 2 : (length + 1) / 3; }
 
 }  // namespace
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const bool same = folded(a[i - 1]) == folded(b[j - 1]);
-      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (same ? 0u : 1u)});
-      if (i > 1 && j > 1 && folded(a[i - 1]) == folded(b[j - 2]) && folded(a[i - 2]) == folded(b[j - 1]))
-        row[j] = std::min(row[j], before[j - 2] + 1);
-    }
-    before.swap(last);
-    last.swap(row);
-  }
-  return last[b.size()];
-}
 
 std::string nearest_word(std::string_view word, const std::vector<std::string_view>& names) {
   if (word.size() > 100) return "";

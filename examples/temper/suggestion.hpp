@@ -8,9 +8,6 @@
 
 namespace temper_cli {
 
-// How many edits turn 'a' into 'b'; letters' case and '-' against '_' count nothing.
-std::size_t edit_distance(std::string_view a, std::string_view b);
-
 // The nearest of 'names', or "" when none is near enough to be meant.
 std::string nearest_word(std::string_view word, const std::vector<std::string_view>& names);
 

@@ -289,6 +289,28 @@ TEST_CASE("peft: tensors that do not fit the model are refused") {
   CHECK(contains(missing.message, "missing: base_model.model.lm_head.weight"));
 }
 
+TEST_CASE("peft: an adapter is checked by a planned model too, and one that is refused changes nothing") {
+  const auto base = golden_models / "llama3", folder = base / "adapter";
+  Lora<> lora = read_peft_config(folder);
+  const auto check = [&] {
+    Decoder<Cpu<float>, Lora<>> planned(open_config(base), lora, std::make_shared<FolderWeights>(base),
+                                        {.execution = Execution::planning});
+    return thrown_by([&] { load_peft(planned, folder, std::nullopt, PeftTensors::checked); }).code;
+  };
+  CHECK(check() == "none");
+  lora.modules_to_save = {"lm_head"};
+  CHECK(check() == "weights.not_a_bijection");
+  auto model = open_decoder<Cpu<float>>(base, lora);
+  const auto values = [&] {
+    std::vector<float> all;
+    model.visit([&](const auto& p) { all.insert(all.end(), p.value.data, p.value.data + p.size()); });
+    return all;
+  };
+  const auto before = values();
+  CHECK(thrown_by([&] { load_peft(model, folder); }).code == "weights.not_a_bijection");
+  CHECK(values() == before);
+}
+
 TEST_CASE("peft: an adapter with a value that is no number is refused, naming the tensor") {
   const auto recorded = golden_models / "llama3/adapter";
   auto model = open_decoder<Cpu<float>>(golden_models / "llama3", read_peft_config(recorded));

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # check.sh FILE COMPILER FLAGS...: FILE must compile as it stands, and with -DTEMPER_WRONG must be refused with the text
-# that a line of its head names: '// expects: <text>'.
+# that a line of its head names: '// expects: <text>'; by clang with that error alone, so that one sentence is all that
+# is read.
 set -u
 file=$1
 shift
@@ -15,6 +16,12 @@ if [[ $1 != *clang++ ]] && ! output=$("$@" -fsyntax-only "$file" 2>&1); then
 fi
 if output=$("$@" -fsyntax-only -DTEMPER_WRONG "$file" 2>&1); then
   echo "$file: compiles with TEMPER_WRONG and must not"
+  exit 1
+fi
+errors=$(grep -c 'error:' <<<"$output")
+if [[ $1 == *clang++ ]] && [ "$errors" -ne 1 ]; then
+  echo "$file: $errors errors; expected one"
+  echo "$output" | head -n 40
   exit 1
 fi
 grep -qF -- "$expected" <<<"$output" && exit 0

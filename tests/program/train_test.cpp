@@ -232,6 +232,55 @@ TEST_CASE("train: files that are bad end with 76, before a run's folder is made"
   }
 }
 
+TEST_CASE("train: an adapter or a storage that cannot be is refused before a run's folder is made") {
+  const fs::path golden = fs::path(TEMPER_TESTS) / "golden/model";
+  const auto refused = [](const TinyRun& tiny, int code, const std::string& part) {
+    tiny.write_recipe();
+    const auto before = names_in(tiny.folder.path()), model_before = names_in(tiny / "model");
+    const Finished finished = train(tiny);
+    INFO(finished.err);
+    CHECK(finished.code == code);
+    CHECK(finished.err.find(part) != std::string::npos);
+    CHECK(names_in(tiny.folder.path()) == before);
+    CHECK(names_in(tiny / "model") == model_before);
+  };
+  {
+    TinyRun tiny;
+    tiny.recipe["adapter"] = {{"rank", 17}};
+    refused(tiny, 2, "adapter.rank: lora: rank 17 does not fit model.layers.0.self_attn.k_proj, which is 16 x 32");
+    tiny.recipe["adapter"] = {{"method", "dora"}, {"rank", 17}};
+    refused(tiny, 2, "adapter.rank: lora: rank 17 does not fit model.layers.0.self_attn.k_proj, which is 16 x 32");
+    tiny.recipe["adapter"] = {{"targets", {"q_proj", "o_porj"}}};
+    refused(tiny, 2, "adapter.targets: lora: targets names 'o_porj'");
+    refused(tiny, 2, "the nearest are o_proj, ");
+    tiny.recipe["adapter"] = {{"modules_to_save", {"lm_heads"}}};
+    refused(tiny, 2, "the nearest are lm_head, ");
+  }
+  {
+    TinyRun tiny;  // an adapter of another model, and one whose configuration is not that of its tensors
+    tiny.recipe["adapter"] = {{"from", (golden / "qwen2/adapter").string()}};
+    refused(tiny, 76, "lora_A.weight");
+    fs::create_directories(tiny / "lies");
+    fs::copy_file(golden / "llama3/adapter/adapter_model.safetensors", tiny / "lies/adapter_model.safetensors");
+    Json config = Json::parse(read_text(golden / "llama3/adapter/adapter_config.json"));
+    config["r"] = 2;
+    write_text(tiny / "lies/adapter_config.json", config.dump());
+    tiny.recipe["adapter"] = {{"from", "lies"}};
+    refused(tiny, 76, "lora_A.weight");
+  }
+  {
+    TinyRun tiny;
+    Json config = tiny_config();
+    config["quantization_config"] = Json::parse(
+        read_text(fs::path(TEMPER_TESTS) / "golden/storage/checkpoint_nf4/config.json"))["quantization_config"];
+    write_text(tiny / "model" / "config.json", config.dump());
+    refused(tiny, 76, "quantization_config");
+    config["quantization_config"]["bnb_4bit_quant_type"] = "nf5";
+    write_text(tiny / "model" / "config.json", config.dump());
+    refused(tiny, 76, "nf5");
+  }
+}
+
 TEST_CASE("train: blocks that are computed once more plan less memory, and write the same bytes") {
   TinyRun tiny;
   const auto peak = [&](const char* run) {

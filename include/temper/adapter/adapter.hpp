@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "temper/core/builder.hpp"
+#include "temper/core/module_names.hpp"
 
 namespace temper {
 

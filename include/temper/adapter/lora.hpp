@@ -88,18 +88,9 @@ struct Lora {
   bool adapts(std::string_view path) const { return !trains(path) && (targets.empty() || names_module(path, targets)); }
   bool trains(std::string_view path) const { return names_module(path, modules_to_save); }
 
-  // A name that no module has would train nothing and say nothing.
   void check_names(const ModuleNames& modules) const {
-    const auto refuse_unknown = [](const std::vector<std::string>& names, const std::vector<std::string>& known,
-                                   std::string_view setting) {
-      for (const std::string& name : names)
-        require(std::any_of(known.begin(), known.end(), [&](const auto& path) { return names_module(path, name); }),
-                Fault::usage, "lora.unknown_module", "lora: {} names '{}', which no module of this model is called; {}",
-                setting, name,
-                "expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, or a whole path");
-    };
-    refuse_unknown(targets, modules.projections, "targets");
-    refuse_unknown(modules_to_save, modules.all, "modules_to_save");
+    require_modules(targets, modules.projections, "lora: targets", "lora.unknown_module");
+    require_modules(modules_to_save, modules.all, "lora: modules_to_save", "lora.unknown_module");
     check_storage_names(storage, modules);
   }
 

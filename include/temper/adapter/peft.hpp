@@ -229,17 +229,13 @@ void save_peft(Decoder<B, A>& model, const std::string& base, const std::filesys
   write_safetensors(folder / "adapter_model.safetensors", tensors);
 }
 
-// Sets every trained parameter from tensors of a file; 'name_in_file' says what a parameter is called there, and
-// nothing of one that keeps its value.
+// Refuses a file that has not each trained parameter exactly once, in its shape and with numbers; the model may be
+// planned only. 'name_in_file' says what a parameter is called there, and nothing of one that keeps its value.
 template <class M, class Name>
-void load_parameters(M& model, const SafetensorsFile& file, const std::string& shown, Name&& name_in_file) {
-  using B = typename M::Backend;
+void check_parameters(M& model, const SafetensorsFile& file, const std::string& shown, Name&& name_in_file) {
   std::set<std::string> used;
   std::string missing, unused;
-  typename B::Stream stream(1);
-  std::vector<typename B::Activation> values;
-  std::vector<bf16> narrow;
-  model.visit([&](auto& p) {
+  model.visit([&](const auto& p) {
     const std::string name = name_in_file(p.name);
     if (name.empty()) return;
     const TensorInfo* tensor = file.find(name);
@@ -252,14 +248,6 @@ void load_parameters(M& model, const SafetensorsFile& file, const std::string& s
             "for another model or rank",
             shown, name, shape_text(tensor->shape), shape_text(p.shape));
     refuse_non_finite(*tensor);
-    values = widen<typename B::Activation>(*tensor);
-    if (p.is_narrow()) {
-      narrow.clear();
-      for (const auto value : values) narrow.push_back(to_bf16(static_cast<float>(value)));
-      B::upload(stream, p.narrow.data, narrow.data(), p.narrow.bytes());
-    } else {
-      B::upload(stream, p.value.data, values.data(), p.value.bytes());
-    }
     used.insert(name);
   });
   for (const TensorInfo& tensor : file.tensors())
@@ -269,10 +257,34 @@ void load_parameters(M& model, const SafetensorsFile& file, const std::string& s
           shown, missing.empty() ? "none" : missing.substr(0, 600), unused.empty() ? "none" : unused.substr(0, 600));
 }
 
+// Sets every trained parameter from tensors of a file, or none where the file does not fit.
+template <class M, class Name>
+void load_parameters(M& model, const SafetensorsFile& file, const std::string& shown, Name&& name_in_file) {
+  using B = typename M::Backend;
+  check_parameters(model, file, shown, name_in_file);
+  typename B::Stream stream(1);
+  std::vector<typename B::Activation> values;
+  std::vector<bf16> narrow;
+  model.visit([&](auto& p) {
+    const std::string name = name_in_file(p.name);
+    if (name.empty()) return;
+    values = widen<typename B::Activation>(*file.find(name));
+    if (p.is_narrow()) {
+      narrow.clear();
+      for (const auto value : values) narrow.push_back(to_bf16(static_cast<float>(value)));
+      B::upload(stream, p.narrow.data, narrow.data(), p.narrow.bytes());
+    } else {
+      B::upload(stream, p.value.data, values.data(), p.value.bytes());
+    }
+  });
+}
+
+enum class PeftTensors { checked, loaded };  // checked: also by a model that is planned only
+
 // With labels: those of the score head in the folder, where it says them, must be the same.
 template <class B, class A>
 void load_peft(Decoder<B, A>& model, const std::filesystem::path& folder,
-               const std::optional<ScoreLabels>& labels = std::nullopt) {
+               const std::optional<ScoreLabels>& labels = std::nullopt, PeftTensors tensors = PeftTensors::loaded) {
   const std::filesystem::path config = folder / "config.json";
   if (labels && std::filesystem::exists(config)) require_labels(read_json(config), config.string(), *labels);
   const std::filesystem::path path = folder / "adapter_model.safetensors";
@@ -281,9 +293,13 @@ void load_peft(Decoder<B, A>& model, const std::filesystem::path& folder,
   const Json settings = read_json(peft_config_path(folder));
   const bool scores =
       find_string(settings, "task_type", JsonSource{peft_config_path(folder).string()}).value_or("") == "SEQ_CLS";
-  load_parameters(model, file, path.string(), [&](const std::string& name) {
+  const auto name_in_file = [&](const std::string& name) {
     return name == "score.weight" && !scores ? "" : peft_name(model.adapter(), name);
-  });
+  };
+  if (tensors == PeftTensors::checked)
+    check_parameters(model, file, path.string(), name_in_file);
+  else
+    load_parameters(model, file, path.string(), name_in_file);
 }
 
 }  // namespace temper

@@ -5,6 +5,7 @@
 #include "temper/backend/cpu/adafactor.hpp"
 #include "temper/backend/cpu/adamw_8bit.hpp"
 #include "temper/backend/cpu/attention.hpp"
+#include "temper/backend/cpu/coded.hpp"
 #include "temper/backend/cpu/divergence.hpp"
 #include "temper/backend/cpu/dora.hpp"
 #include "temper/backend/cpu/embedding.hpp"

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where a model's tensors come from, as its builder sees it - dense, or quantized already - and how its modules are
-// named.
+// Where a model's tensors come from, as its builder sees it: dense, or quantized already.
 #pragma once
-#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,19 +33,5 @@ class WeightSource {
   virtual std::vector<std::string> names() const = 0;
   virtual Coding coding() const { return Coding::dense; }  // of the matrices that are quantized already
 };
-
-// Every module of a model that has a weight, and those that are projections, by their paths.
-struct ModuleNames {
-  std::vector<std::string> all, projections;
-};
-
-// 'self_attn.q_proj' and 'q_proj' both name model.layers.3.self_attn.q_proj.
-inline bool names_module(std::string_view path, std::string_view target) {
-  return path == target ||
-         (path.size() > target.size() && path.ends_with(target) && path[path.size() - target.size() - 1] == '.');
-}
-inline bool names_module(std::string_view path, const std::vector<std::string>& targets) {
-  return std::any_of(targets.begin(), targets.end(), [&](const std::string& t) { return names_module(path, t); });
-}
 
 }  // namespace temper

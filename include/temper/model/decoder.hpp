@@ -3,11 +3,13 @@
 // and Mistral are this one type. Forward turns tokens into hidden states [T, D]; the head stands apart, since losses
 // read it in blocks (model/heads.hpp). A classifier or a reward model has a score head instead.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "temper/core/module_names.hpp"
 #include "temper/model/block.hpp"
 #include "temper/model/embedding.hpp"
 
@@ -179,7 +181,11 @@ class Decoder {
   }
 
   // Every trained parameter, in a fixed order.
-  void visit(auto&& each) {
+  void visit(auto&& each) { walk(std::ref(each)); }
+
+ private:
+  // The tree of layers, walked by one function: as a template it would be compiled anew for each who visits.
+  void walk(const std::function<void(Parameter<B>&)>& each) {
     embedding_.visit(each);
     if (prefix_) each(*prefix_);
     for (Block<B, A>& b : blocks_) b.visit(each);
@@ -188,7 +194,6 @@ class Decoder {
     if (score_) each(*score_);
   }
 
- private:
   // The places before each document, in their order.
   void over_prefixes(const TokenBatch<B>& batch, Matrix stream, auto&& work) const {
     if (batch.prefix == 0) return;

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "temper/core/builder.hpp"
+#include "temper/core/module_names.hpp"
 
 namespace temper {
 
@@ -50,13 +51,7 @@ void check_storage_names(const S& storage, const ModuleNames& modules) {
 
 // A name of a layer that is to be left alone must be one.
 inline void require_skipped(const std::vector<std::string>& names, const ModuleNames& modules) {
-  for (const std::string& name : names)
-    require(std::any_of(modules.all.begin(), modules.all.end(),
-                        [&](const std::string& path) { return names_module(path, name); }),
-            Fault::usage, "storage.unknown_module",
-            "storage: skip names '{}', which no module of this model is called; expected q_proj, k_proj, v_proj, "
-            "o_proj, gate_proj, up_proj, down_proj, or a whole path",
-            name);
+  require_modules(names, modules.all, "storage: skip", "storage.unknown_module");
 }
 
 }  // namespace temper

@@ -69,10 +69,21 @@ constexpr CodedBytes coded_bytes(Coding coding, ScaleForm form, Index rows, Inde
           .scale_codes = static_cast<std::size_t>(coded ? scales : 0)};
 }
 
-// How bytes are to be read: element i of a 4-bit matrix is in byte i / 2, the even ones in the upper half.
+struct CodedProducts;  // of a backend
+
+// How bytes are to be read: element i of a 4-bit matrix is in byte i / 2, the even ones in the upper half. What a
+// backend computes with codes is reached by a pointer that a coded WeightMatrix brings: who holds none compiles none.
 struct Codes {
   Coding coding = Coding::dense;
   Scales scales{};
+  const CodedProducts* products = nullptr;
+};
+
+// A coded matrix with rows of 'cols' elements.
+struct CodedRows {
+  const std::uint8_t* data;
+  Codes codes;
+  Index cols;
 };
 
 template <class B>
@@ -89,7 +100,9 @@ struct WeightMatrix {
   template <class T>
   constexpr WeightMatrix(View<B, T, 2> v) : WeightMatrix(DenseMatrix<B>(v)) {}
   constexpr WeightMatrix(const std::uint8_t* coded, Codes how, Index row_count, Index col_count)
-      : data(coded), rows(row_count), cols(col_count), codes(how) {}
+      : data(coded), rows(row_count), cols(col_count), codes(how) {
+    if constexpr (requires { B::coded_products(); }) codes.products = B::coded_products();
+  }
 
   constexpr std::size_t bytes() const {
     if (codes.coding == Coding::dense) return static_cast<std::size_t>(rows * cols) * bytes_of(element);

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # Writes this folder's golden files: bitsandbytes' codes, scales and decoded values of small matrices; a checkpoint in 4
-# bits as transformers saves it; and what PEFT makes of a quantized base: logits, gradients and twenty steps of LoRA and
-# DoRA. Needs numpy, torch, transformers, peft, bitsandbytes, accelerate and safetensors; versions in versions.json.
+# bits as transformers saves it; and what PEFT makes of each base, quantized or in 16 bits: logits, gradients and twenty
+# steps of LoRA, DoRA, prompt tuning and, in 16 bits, the whole model. Needs numpy, torch, transformers, peft, bitsandbytes, accelerate and safetensors; versions in versions.json.
 #
 # The base of the runs is bitsandbytes' quantized weights, decoded to float32 and put into the transformers model in
-# place of its own, so that nothing but the storage is lossy. Two parts of bitsandbytes for CPUs do not follow its own
+# place of its own, or every weight rounded to 16 bits, so that nothing but the storage is lossy. Two parts of bitsandbytes for CPUs do not follow its own
 # formula; what it has for any device is put in their place: the block-wise quantizer, which looks codes up in a table of
 # 65,536 bins and misses the nearest now and then, and the decoder of 4 bits, which takes wrong scales where a row is
 # shorter than a block.
@@ -36,7 +36,9 @@ import families
 import reference
 
 MATRICES = {"whole": (32, 64), "rows": (48, 100), "short": (7, 9), "many": (300, 256), "zeros": (2, 64)}
-STORAGES = {"nf4": ("nf4", True), "nf4_plain": ("nf4", False), "fp4": ("fp4", True), "int8": ("int8", None)}
+STORAGES = {"nf4": ("nf4", True), "nf4_plain": ("nf4", False), "fp4": ("fp4", True), "int8": ("int8", None),
+            "bf16": (torch.bfloat16, None), "f16": (torch.float16, None)}
+ADAPTERS = ("adapter", "adapter_dora", "adapter_prompt")
 SETTINGS = {"learning_rate": 5e-3, "optimizer": "adamw", "momentum": 0.0, "nesterov": False, "weight_decay": 0.01,
             "max_grad_norm": 1.0, "label_smoothing": 0.0, "z_loss": 0.0, "lora_plus_ratio": None, "batch_size": 1}
 
@@ -109,8 +111,10 @@ def record_matrices(tensors):
     tensors["fp4.table"] = functional.get_4bit_type("fp4", device="cpu")
 
 
-def quantized_base(kind, nested):
+def stored_base(kind, nested):
     model = reference.load(MODELS / "llama3")
+    if isinstance(kind, torch.dtype):
+        return model.to(kind).float()
     with torch.no_grad():
         for name, module in model.named_modules():
             if isinstance(module, torch.nn.Linear) and name != "lm_head":
@@ -119,7 +123,12 @@ def quantized_base(kind, nested):
 
 
 def subject(kind, nested, adapter, precision):
-    model = PeftModel.from_pretrained(quantized_base(kind, nested), MODELS / "llama3" / adapter, is_trainable=True)
+    model = stored_base(kind, nested)
+    if adapter:
+        prompt = adapter == "adapter_prompt"  # PEFT loads these only as frozen
+        model = PeftModel.from_pretrained(model, MODELS / "llama3" / adapter, is_trainable=not prompt)
+        for parameter in model.prompt_encoder.parameters() if prompt else ():
+            parameter.requires_grad_(True)
     return reference.in_float64(model) if precision == "float64" else model
 
 
@@ -127,21 +136,18 @@ def record_runs(tensors):
     rows = json.loads((MODELS / "llama3" / "batch.json").read_text())["documents"]
     runs = {}
     for storage, (kind, nested) in STORAGES.items():
-        for adapter in ("adapter", "adapter_dora"):
-            run = runs[f"{storage}.{adapter}"] = {"storage": storage, "adapter": adapter}
+        for adapter in (*ADAPTERS, None) if isinstance(kind, torch.dtype) else ADAPTERS:
+            key = f"{storage}.{adapter or 'full'}"
+            run = runs[key] = {"storage": storage, "adapter": adapter}
             for precision in ("float32", "float64"):
                 run[precision] = reference.train(subject(kind, nested, adapter, precision), rows, SETTINGS)
-            if storage == "fp4":
-                continue
             model = subject(kind, nested, adapter, "float64")
-            loss = reference.backward(model, rows[:3])
-            at = f"{storage}.{adapter}."
-            tensors[at + "loss"] = loss.reshape(1)
+            tensors[key + ".loss"] = reference.backward(model, rows[:3]).reshape(1)
             with torch.no_grad():
-                tensors[at + "logits.0"] = reference.logits_of(model, rows[0])
+                tensors[key + ".logits.0"] = reference.logits_of(model, rows[0])
             for name, values in reference.gradients(model).items():
-                if ".layers.1." in name:
-                    tensors[at + "gradient." + name] = values
+                if ".layers.1." in name and (adapter or "self_attn" in name) or name == "prompt_embeddings":
+                    tensors[f"{key}.gradient.{name}"] = values
     (HERE / "training.json").write_text(json.dumps({"settings": SETTINGS, "runs": runs}, indent=1) + "\n")
 
 

@@ -76,13 +76,13 @@ class FourBits {
         else
           for (Index b = 0; b < count; ++b) raw_[i][b] = scales_.values[at + b];
       } else {
-        const std::uint8_t* const from = scales_.codes + at;
-        float* const to = raw_[i];
-        prefetch(from, width * in_row_);
-        const auto look_up = [from, to](Index b) {
-          auto bits = std::bit_cast<std::uint32_t>(dynamic_map<Signs::both>.value[from[b]]);
-          asm("" : "+r"(bits));
-          std::memcpy(to + b, &bits, sizeof(bits));
+        const std::uint8_t* const scale_codes = scales_.codes + at;
+        float* const raw = raw_[i];
+        prefetch(scale_codes, width * in_row_);
+        const auto look_up = [scale_codes, raw](Index b) {
+          auto bits = std::bit_cast<std::uint32_t>(dynamic_map<Signs::both>.value[scale_codes[b]]);
+          asm("" : "+r"(bits));  // one by one: compilers would gather them in vectors, by many instructions
+          std::memcpy(raw + b, &bits, sizeof(bits));
         };
         if (count == blocks) {
 #pragma GCC unroll 16
@@ -124,8 +124,8 @@ class FourBits {
   Lookup lookup_;
   Scales scales_;
   Index in_row_, count_ = 0;
-  Index at_[width] = {};
-  float raw_[width][blocks] = {};
+  Index at_[std::size_t{width}] = {};
+  float raw_[std::size_t{width}][blocks] = {};
   Floats scale_[blocks][std::size_t{Vectors}];
 };
 
@@ -148,7 +148,7 @@ class Bytes {
 
  private:
   const Scales& scales_;
-  float raw_[Vectors * lanes] = {};
+  float raw_[std::size_t{Vectors * lanes}] = {};
   Floats scale_[std::size_t{Vectors}];
 };
 

@@ -40,13 +40,6 @@ class Lookup {
   [[maybe_unused]] Floats low_{}, high_{};
 };
 
-// A coded matrix with rows of 'cols' elements.
-struct CodedRows {
-  const std::uint8_t* data;
-  Codes codes;
-  Index cols;
-};
-
 // Which code of a word: the upper half of a byte comes first.
 constexpr std::uint32_t shift_of(Index code) { return static_cast<std::uint32_t>(8 * (code / 2) + 4 * (1 - code % 2)); }
 

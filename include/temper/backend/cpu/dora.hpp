@@ -5,10 +5,10 @@
 //   dm[o] (+)= sum over t of dy[t, o] u[t, o] / norms[o]
 // A row of zeros has no direction: its norm counts as 1.
 #pragma once
-#include "temper/backend/cpu/decode.hpp"
 #include "temper/backend/cpu/embedding.hpp"
 #include "temper/backend/cpu/math.hpp"
 #include "temper/backend/cpu/operands.hpp"
+#include "temper/backend/cpu/pack.hpp"
 
 namespace temper {
 
@@ -17,7 +17,7 @@ template <class Real>
 void widen_stretch(const InWeight<Real>& w, Index begin, Index count, Real* to) {
   if (w.codes.coding != Coding::dense) {
     float stretch[256];  // a row's stretch is no longer
-    decode_stretch({static_cast<const std::uint8_t*>(w.data), w.codes, w.cols}, begin, count, stretch);
+    w.codes.products->decode({static_cast<const std::uint8_t*>(w.data), w.codes, w.cols}, begin, count, stretch);
     std::copy_n(stretch, count, to);
     return;
   }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "temper/backend/cpu/coded.hpp"
 #include "temper/backend/cpu/memory.hpp"
 #include "temper/backend/cpu/product.hpp"
 #include "temper/backend/cpu/product_double.hpp"

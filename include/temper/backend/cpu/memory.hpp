@@ -12,6 +12,8 @@
 
 namespace temper {
 
+struct CodedProducts;
+
 template <class Real>
 struct Cpu {
   static constexpr std::string_view name = "cpu";
@@ -33,6 +35,7 @@ struct Cpu {
     upload(stream, to, from, bytes);
   }
   static void wait(Stream&) {}
+  static const CodedProducts* coded_products();  // coded.hpp
 };
 
 }  // namespace temper

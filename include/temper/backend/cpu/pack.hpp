@@ -6,7 +6,8 @@
 #include <algorithm>
 #include <array>
 
-#include "temper/backend/cpu/decode.hpp"
+#include "temper/backend/cpu/vector.hpp"
+#include "temper/storage/weight_matrix.hpp"
 
 namespace temper {
 
@@ -19,11 +20,27 @@ struct Operand {
   Index stride = 0;  // elements from row to row
   Order order = Order::depth_inner;
   Codes codes = {};  // of B, where it is coded
+
+  CodedRows coded() const { return {static_cast<const std::uint8_t*>(data), codes, stride}; }
 };
 
 // What part of an operand: k in [begin, begin + depth), 'count' rows of A or columns of B from 'first'.
 struct Part {
   Index begin, depth, first, count;
+};
+
+template <class Real>
+struct Product;
+struct Region;
+
+// What a product does with codes, see coded.hpp.
+struct CodedProducts {
+  // As pack_b_panel.
+  void (*pack_panel)(const Operand& b, const Part& part, float* panel, Index width);
+  // C of the region, of few rows, from a panel of A; false: this shape is not for it, nothing was computed.
+  bool (*multiply_few)(const Product<float>& p, Region region, const float* a_panel);
+  // to[i] = element begin + i
+  void (*decode)(const CodedRows& w, Index begin, Index count, float* to);
 };
 
 // 'lanes' rows of depth-inner data, of which only 'count' exist, into columns [0, lanes) of a panel. Rows that do not
@@ -88,36 +105,8 @@ void pack_b_panel(const Operand& b, const Part& part, float* panel, Index width)
   }
 }
 
-inline void pack_coded_panel(const Operand& b, const Part& part, float* panel, Index width) {
-  const CodedRows w{static_cast<const std::uint8_t*>(b.data), b.codes, b.stride};
-  if (b.order == Order::depth_outer) {
-    for (Index k = 0; k < part.depth; ++k) {
-      decode_stretch(w, (part.begin + k) * b.stride + part.first, part.count, panel + k * width);
-      std::fill(panel + k * width + part.count, panel + (k + 1) * width, 0.0f);
-    }
-    return;
-  }
-  const bool blocks = b.stride % weight_block == 0 && part.begin % weight_block == 0 && part.depth % weight_block == 0;
-  for (Index j = 0; j < width; j += lanes) {
-    const Index skipped = std::min(j, part.count - 1), first = part.first + skipped, count = part.count - skipped;
-    if (b.codes.coding == Coding::int8) {
-      decode_byte_columns(w, first, count, part.begin, part.depth, panel + j, width);
-    } else if (blocks) {
-      decode_columns(w, first, count, part.begin, part.depth, panel + j, width);
-    } else {
-      float rows[lanes][weight_block];
-      for (Index k = 0; k < part.depth; k += weight_block) {
-        const Index depth = std::min(weight_block, part.depth - k);
-        for (Index i = 0; i < lanes; ++i)
-          decode_stretch(w, (first + std::min(i, count - 1)) * b.stride + part.begin + k, depth, rows[i]);
-        pack_columns(&rows[0][0], weight_block, lanes, depth, 1.0f, panel + k * width + j, width);
-      }
-    }
-  }
-}
-
 inline void pack_b_panel(const Operand& b, const Part& part, float* panel, Index width) {
-  if (b.codes.coding != Coding::dense) return pack_coded_panel(b, part, panel, width);
+  if (b.codes.coding != Coding::dense) return b.codes.products->pack_panel(b, part, panel, width);
   switch (b.element) {
     case Element::f32:
       return pack_b_panel<float>(b, part, panel, width);

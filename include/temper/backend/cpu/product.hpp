@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "temper/backend/cpu/coded_tile.hpp"
 #include "temper/backend/cpu/pack.hpp"
 #include "temper/backend/cpu/threads.hpp"
 #include "temper/backend/cpu/tile.hpp"
@@ -92,28 +91,13 @@ inline void multiply_blocks(const Product<float>& p, Region region, float* works
   }
 }
 
-// Very few rows and weights in codes, which are decoded in registers.
-inline bool decodes_in_registers(const Product<float>& p) {
-  const Coding coding = p.b.codes.coding;
-  return coding != Coding::dense && p.rows <= coded_rows && p.b.order == Order::depth_inner && p.depth == p.b.stride &&
-         p.depth > 0 && (coding == Coding::int8 || p.depth % weight_block == 0);
-}
-
 // Few rows, all in one panel: B is read once, front to back, and goes through a copy that never leaves the first cache.
 inline void multiply_stream(const Product<float>& p, Region region, float* workspace) {
   float* const b_panel = workspace;
   float* const a_panel = workspace + Blocks::b_floats;
   const Index width = vectors_of(region.rows) * lanes;
   pack_a_panel(p.a, {0, p.depth, region.row, region.rows}, p.scale, a_panel);
-  if (decodes_in_registers(p))
-    return multiply_codes({{static_cast<const std::uint8_t*>(p.b.data), p.b.codes, p.b.stride},
-                           region.col,
-                           region.cols,
-                           a_panel,
-                           p.c + region.row * p.cols + region.col,
-                           p.cols,
-                           p.add ? Begin::from_c : Begin::zero},
-                          region.rows);
+  if (p.b.codes.products && p.b.codes.products->multiply_few(p, region, a_panel)) return;
   for (Index j = 0; j < region.cols; j += width) {
     const Index wide = panel_width(region.cols, j, width), cols = std::min(width, region.cols - j);
     const Index step = Blocks::panel_floats / width;
@@ -140,8 +124,11 @@ struct Cut {
   Index down = 1, across = 1;
 };
 
+// Columns of a piece come in these; no tile of few rows is wider.
+inline Index grain_of(const Product<float>& p) { return streams(p) ? vectors_of(1) * lanes : Blocks::tile_cols; }
+
 inline Cut cut_of(const Product<float>& p, int threads) {
-  const Index panels = ceil_div(p.cols, Blocks::tile_cols), tiles = ceil_div(p.rows, tile_rows);
+  const Index panels = ceil_div(p.cols, grain_of(p)), tiles = ceil_div(p.rows, tile_rows);
   const Index least = streams(p) ? 1 : ceil_div(p.cols, Blocks::cols);  // a stream has no block of B
   const Index wanted = threads == 1 ? 1 : std::min(Index{4} * threads, panels * tiles);
   Cut best{1, std::max(least, std::min(wanted, panels))};
@@ -158,12 +145,12 @@ inline Cut cut_of(const Product<float>& p, int threads) {
 inline void multiply(Threads& threads, const Product<float>& p) {
   if (p.rows == 0 || p.cols == 0) return;
   const Cut cut = cut_of(p, threads.count());
-  const Index panels = ceil_div(p.cols, Blocks::tile_cols);
+  const Index grain = grain_of(p), panels = ceil_div(p.cols, grain);
   threads.parallel(cut.down * cut.across, [&](Index piece, int worker) {
     const Index i = piece / cut.across, j = piece % cut.across;
     const Index row = part_begin(p.rows, cut.down, i), row_end = part_begin(p.rows, cut.down, i + 1);
-    const Index col = part_begin(panels, cut.across, j) * Blocks::tile_cols,
-                col_end = std::min(p.cols, part_begin(panels, cut.across, j + 1) * Blocks::tile_cols);
+    const Index col = part_begin(panels, cut.across, j) * grain,
+                col_end = std::min(p.cols, part_begin(panels, cut.across, j + 1) * grain);
     if (row == row_end || col >= col_end) return;
     const Region region{row, row_end - row, col, col_end - col};
     float* const workspace = reinterpret_cast<float*>(threads.workspace(worker));

@@ -25,12 +25,12 @@ void widen(const T* from, Index stride, Index rows, Index cols, double* to) {
 inline void widen(const Operand& operand, Index row, Index rows, Index col, Index cols, double* to) {
   const Index at = row * operand.stride + col;
   if (operand.codes.coding != Coding::dense) {
-    const CodedRows w{static_cast<const std::uint8_t*>(operand.data), operand.codes, operand.stride};
+    const CodedRows w = operand.coded();
     std::array<float, 256> stretch{};
     for (Index i = 0; i < rows; ++i)
       for (Index j = 0; j < cols; j += std::ssize(stretch)) {
         const Index count = std::min(std::ssize(stretch), cols - j);
-        decode_stretch(w, at + i * operand.stride + j, count, stretch.data());
+        operand.codes.products->decode(w, at + i * operand.stride + j, count, stretch.data());
         std::copy_n(stretch.begin(), count, to + i * cols + j);
       }
     return;
