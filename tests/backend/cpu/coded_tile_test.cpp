@@ -11,7 +11,7 @@ using namespace temper_test;
 
 TEST_CASE("coded tile: each element is one chain over what the codes decode to, from zero or from what was there") {
   constexpr Index out = 70, first = 3;
-  for (const Index in : {1088, 1216, 64, 199}) {  // the last scales, chunk, step or word are cut short
+  for (const Index in : {1088, 1216, 64, 199, 3}) {  // the last scales, chunk, step or word are cut short
     const OneWeight source(out, in);
     for (const AnyStorage& storage : coded_storages()) {
       LayerBench<float> bench(1, &source);

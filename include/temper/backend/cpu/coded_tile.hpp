@@ -249,7 +249,7 @@ void multiply_codes(const CodedProduct& p) {
       const Index next_tile = ends ? tile + width : tile, next_at = ends ? 0 : at + step;
       if (word % Decode::words == 0) {
         decode.next();
-        const Index left = row_bytes / 4 - word;
+        const Index left = (row_bytes + 3) / 4 - word;
         parts = (std::min(Decode::words, left) + lanes - 1) / lanes, part = 0;
         scales_tile = left <= Decode::words ? tile + width : tile;
         scales_word = left <= Decode::words ? 0 : word + Decode::words;
