@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Products of few rows with coded weights: what tile.hpp computes, element by element the same chain, with each weight
 // decoded in the register in which it is multiplied. There is no panel of floats: for few rows writing and reading it
-// would take longer than the arithmetic. Codes themselves are transposed as words into a buffer, a chunk of each row
-// ahead of the arithmetic and 'lanes' rows at a time: as many streams as the hardware foresees, and nobody waits.
-// Rows of 4-bit weights must begin with a block of 64.
+// would take longer than the arithmetic. Words of codes are transposed into a buffer that never leaves the first cache,
+// a step ahead, so that the arithmetic does not wait for them. Rows of 4-bit weights must begin with a block of 64.
 #pragma once
 #include "temper/backend/cpu/decode.hpp"
 #include "temper/backend/cpu/tile.hpp"
