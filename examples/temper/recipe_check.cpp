@@ -178,7 +178,9 @@ class Checks {
   void check_there(KeyPath key, const std::string& path) {
     std::error_code error;
     if (fs::exists(path, error)) return;
-    complain(key, fmt::format("{} does not exist; expected a path that does", temper::shown_path(path)));
+    const bool is_model = key.path == "model" || key.path == "teacher" || key.path == "reward_model";
+    complain(key, fmt::format("{} does not exist; expected a path that does{}", temper::shown_path(path),
+                              is_model ? "; a model is a folder on this disk, nothing is downloaded" : ""));
   }
 
   const Recipe& recipe_;

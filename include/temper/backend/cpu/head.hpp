@@ -35,15 +35,19 @@ void check_targets(std::string_view name, InList<Real, TokenId> targets, Index v
             name, targets(i), i, vocabulary - 1);
 }
 
-// The sum of term(j) over a row, accurate for long rows.
+// The chains of next(j, sum) over a row, accurate for long rows; and the sum of term(j).
 inline constexpr Index row_stretch = 1024;
-template <class Real, class Term>
-double sum_of_row(Index n, Term term) {
+template <class Real, class Next>
+double chains_of_row(Index n, Next next) {
   double sum = 0;
   for (Index begin = 0; begin < n; begin += row_stretch)
-    sum +=
-        static_cast<double>(sum_over<Real>(std::min(row_stretch, n - begin), [&](Index j) { return term(begin + j); }));
+    sum += static_cast<double>(chains_over<Real>(std::min(row_stretch, n - begin),
+                                                 [&](Index j, Real of_chain) { return next(begin + j, of_chain); }));
   return sum;
+}
+template <class Real, class Term>
+double sum_of_row(Index n, Term term) {
+  return chains_of_row<Real>(n, [&](Index j, Real sum) { return sum + term(j); });
 }
 
 // One row of logits; afterwards the row holds exp(z - maximum) if it is to be kept.
@@ -65,8 +69,8 @@ RowOfLogits reduce_logits(Real* z, Index n, Exponentials exponentials) {
 template <class Real>
 double entropy_of_logits(const Real* z, Index n, const RowOfLogits& row) {
   const Real maximum = static_cast<Real>(row.maximum);
-  const double below =
-      sum_of_row<Real>(n, [=](Index j) { return rounded_product(exponential(z[j] - maximum) * (z[j] - maximum)); });
+  const double below = chains_of_row<Real>(
+      n, [=](Index j, Real sum) { return multiply_add(exponential(z[j] - maximum), z[j] - maximum, sum); });
   return std::log(row.sum) - below / row.sum;
 }
 
