@@ -102,15 +102,24 @@ struct Method {
   Lora<> lora = {.rank = 16, .alpha = 32};
   Precision precision = Precision::full;
   Update update = Update::after_backward;
+  Precision gradients = Precision::full;
 
   BuildOptions options(Execution execution, Recompute recompute) const {
-    return {.execution = execution, .recompute = recompute, .precision = precision, .update = update};
+    return {.execution = execution,
+            .recompute = recompute,
+            .precision = precision,
+            .gradients = gradients,
+            .update = update};
   }
 };
 
 const Method methods[] = {
     {"full", Method::Kind::full},
     {.name = "full in bf16", .kind = Method::Kind::full, .precision = Precision::bf16},
+    {.name = "full in bf16, gradients too",
+     .kind = Method::Kind::full,
+     .precision = Precision::bf16,
+     .gradients = Precision::bf16},
     {.name = "full in bf16, moved in backward",
      .kind = Method::Kind::full,
      .precision = Precision::bf16,

@@ -65,7 +65,7 @@ if [ -n "$bitsandbytes" ]; then
   compile -DBNB_HAS_GEMM4BIT_SM80 "-I$source" bench/reference/bitsandbytes.cu "$scratch/gemm_4bit_simt.o" \
     "$scratch/gemm_4bit_sm80.o" -o "$scratch/bitsandbytes" -lfmt
   head_of "bitsandbytes at $(at "$bitsandbytes")" "tokens out in"
-  for tokens in 1 4 8 16 64 128; do
+  for tokens in 1 4 8 16 32 64 128; do
     count "$scratch/bitsandbytes" "$tokens" 256 4096 -- 'ours=temper::kernel' 'kgemm_4bit_inference_naive=kgemm_4bit' \
       'gemm_4bit_simt=gemm_4bit_simt' 'gemm_4bit_sm80_m16n8k16=gemm_4bit_sm80'
   done

@@ -18,6 +18,11 @@ if(TEMPER_FUZZ)
   return()
 endif()
 
+if(TEMPER_TESTS)
+  temper_add_tests()
+  return()
+endif()
+
 temper_add_examples()
 temper_add_benchmarks()
 temper_add_tests()

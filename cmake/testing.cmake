@@ -88,7 +88,9 @@ function(temper_add_tests)
   # Replaces operator new for its whole program, and so does the thread sanitizer.
   set(alone train/no_allocation_test.cpp)
   list(REMOVE_ITEM sources ${alone})
-  if(NOT "thread" IN_LIST TEMPER_SANITIZE)
+  if(TEMPER_TESTS)
+    list(FILTER sources INCLUDE REGEX "${TEMPER_TESTS}")
+  elseif(NOT "thread" IN_LIST TEMPER_SANITIZE)
     temper_add_test_program(no_allocation train ${alone})
   endif()
 

@@ -3,6 +3,7 @@
 # All tests, from nothing: bash tests/run.sh [--only PART]...
 # Parts: dev (every test, each header alone, the package, formatting, static analysis), sanitize and race
 # (the tests again, under clang++'s sanitizers; the first with the parsers' fuzz corpora, the second what runs on threads),
+# bits (tests of what must be equal to the bit, at -O3, where compilers make vectors and fused operations),
 # cuda (the kernels' tests as nvcc compiles them; where there is an nvcc, and a GPU or something that stands in for one).
 # Not without --only: fuzz (the libFuzzer programs are built, none is run; tests/fuzz/run.sh runs them).
 set -u
@@ -12,10 +13,10 @@ parts=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --only) parts+=("${2:?--only needs a part}"); shift 2 ;;
-    *) echo "usage: bash tests/run.sh [--only dev|sanitize|race|fuzz|cuda]..." >&2; exit 2 ;;
+    *) echo "usage: bash tests/run.sh [--only dev|sanitize|race|bits|fuzz|cuda]..." >&2; exit 2 ;;
   esac
 done
-[ "${#parts[@]}" -gt 0 ] || parts=(dev sanitize race cuda)
+[ "${#parts[@]}" -gt 0 ] || parts=(dev sanitize race bits cuda)
 
 bash cmake/dependencies.sh || exit 1
 jobs=$(nproc)
@@ -100,9 +101,9 @@ run_cuda() {
 
 for part in "${parts[@]}"; do
   case "$part" in
-    dev | sanitize | race | fuzz) run_part "$part" ;;
+    dev | sanitize | race | bits | fuzz) run_part "$part" ;;
     cuda) run_cuda ;;
-    *) echo "tests/run.sh: there is no part '$part'; there are dev, sanitize, race, fuzz, cuda" >&2; exit 2 ;;
+    *) echo "tests/run.sh: there is no part '$part'; there are dev, sanitize, race, bits, fuzz, cuda" >&2; exit 2 ;;
   esac
 done
 

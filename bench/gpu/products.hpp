@@ -142,20 +142,22 @@ inline void measure_nf4(Measurements& all, Cublas& cublas, int tokens, int out, 
   Copies<bf16> b(1, some_numbers<bf16>(elements(out, rank))), u(1, some_numbers<bf16>(elements(tokens, rank)));
   device::Buffer<bf16> y(elements(tokens, out)), y_of_cublas(y.size()), dx(elements(tokens, in)),
       dx_of_cublas(dx.size());
+  device::Buffer<float> partial(kernel::nf4_partial(tokens, out, in));
   const Floor floor = linear_floor(tokens, out, in, 0.5625);
   const std::string shape = shape_of(tokens, out, in);
   if (all.wanted(forward)) {
     all.add(forward, shape, floor,
             [&](int i) {
-              kernel::nf4_matmul<bf16>(all.stream(), x[0], {on_codes[i], {on_scales[i]}}, y.data(), tokens, out, in);
+              kernel::nf4_matmul<bf16>(all.stream(), x[0], {on_codes[i], {on_scales[i]}}, y.data(), tokens, out, in,
+                                       partial.data());
             },
             {{"cuBLAS in bf16",
               [&](int i) { cublas.product<kernel::Forward>(x[0], dense[i], y_of_cublas.data(), tokens, out, in); }}});
     require_near(all.stream(), y, y_of_cublas, forward);
   }
   all.add(adapted, shape, floor, [&](int i) {
-    kernel::nf4_matmul<bf16>(all.stream(), x[0], {on_codes[i], {on_scales[i]}}, y.data(), tokens, out, in, {},
-                             {{u[0], rank}, {b[0], rank}, rank});
+    kernel::nf4_matmul<bf16>(all.stream(), x[0], {on_codes[i], {on_scales[i]}}, y.data(), tokens, out, in,
+                             partial.data(), {}, {{u[0], rank}, {b[0], rank}, rank});
   });
   if (all.wanted(backward)) {
     all.add(backward, shape, floor,
@@ -177,8 +179,8 @@ inline void measure_products(Measurements& all) {
       all.size() == Size::tiny ? std::vector<Shape>{{128, 192}} : std::vector<Shape>{{4096, 4096}, {14336, 4096}};
   const std::vector<int> counts =
       all.size() == Size::tiny ? std::vector<int>{64, 128} : std::vector<int>{16, 64, 512, 2048, 8192};
-  const std::vector<int> few =
-      all.size() == Size::tiny ? std::vector<int>{1, 4, 16, 128} : std::vector<int>{1, 4, 8, 16, 64, 512, 2048, 8192};
+  const std::vector<int> few = all.size() == Size::tiny ? std::vector<int>{1, 16, 32, 128}
+                                                        : std::vector<int>{1, 4, 8, 16, 32, 64, 512, 2048, 8192};
   for (const Shape& layer : layers) {
     const int out = layer[0], in = layer[1];
     for (const int tokens : counts) {

@@ -47,8 +47,9 @@ int run(int tokens, int out, int in) {
   Buffer<float> on_scales(scales), on_table(table);
   Buffer<bf16> on_x(x), ours(static_cast<std::size_t>(tokens) * static_cast<std::size_t>(out)), theirs(ours.size());
 
+  Buffer<float> partial(temper::kernel::nf4_partial(tokens, out, in));
   temper::kernel::nf4_matmul<bf16>(stream, on_x.data(), {on_codes.data(), {on_scales.data()}}, ours.data(), tokens, out,
-                                   in);
+                                   in, partial.data());
   const auto expected = ours.download(stream);
 
   auto* a = reinterpret_cast<__nv_bfloat16*>(on_x.data());

@@ -43,9 +43,12 @@ using UpdateLion = Update<Lion, float>;
 using UpdatePlainSgd = Update<Sgd, float>;
 using UpdateSgd = Update<MomentumSgd, float>;
 using Update8bitNarrow = Update8bit<bf16, bf16>;
-using Nf4OneToken = Nf4FewTokens<bf16, 1>;
-using Nf4FourTokens = Nf4FewTokens<bf16, 4>;
-using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
+using Nf4Tiles16 = Nf4Tiles<bf16, Nf4Tile16>;
+using Nf4Tiles32 = Nf4Tiles<bf16, Nf4Tile32>;
+using Nf4Tiles64 = Nf4Tiles<bf16, Nf4Tile64>;
+using Nf4Parts16 = Nf4Tiles<float, Nf4Tile16>;
+using Nf4Parts32 = Nf4Tiles<float, Nf4Tile32>;
+using Nf4Parts64 = Nf4Tiles<float, Nf4Tile64>;
 
 }  // namespace temper::kernel
 
@@ -74,10 +77,13 @@ using Nf4SixteenTokens = Nf4FewTokens<bf16, 16>;
   X(MagnitudeGradient)                   \
   X(Nf4Quantize<temper::bf16>)           \
   X(Nf4Dequantize<temper::bf16>)         \
-  X(Nf4OneToken)                         \
-  X(Nf4FourTokens)                       \
-  X(Nf4SixteenTokens)                    \
-  X(Nf4Tiles<temper::bf16>)              \
+  X(Nf4AnyWidth<temper::bf16>)           \
+  X(Nf4Tiles16)                          \
+  X(Nf4Tiles32)                          \
+  X(Nf4Tiles64)                          \
+  X(Nf4Parts16)                          \
+  X(Nf4Parts32)                          \
+  X(Nf4Parts64)                          \
   X(Nf4Gradient)                         \
   X(Nf4GradientSmall)                    \
   X(Nf4GradientAnyRows)                  \

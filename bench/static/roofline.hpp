@@ -2,12 +2,10 @@
 // Predictions, none of them measured: what a kernel moves and computes by its construction beside what its operands and
 // result ask for at least, and the time of both on one device of each architecture.
 //   floor = max(bytes / bandwidth, operations / peak), each byte of operands and result moved once
-//   built = max(bytes / bandwidth / reach, padded operations / (peak share fullness), fetched / rate,
-//               instructions / slots)
-// 'fetched' is what all blocks read, tiles of the same rows again and again, at 64 bytes a cycle and multiprocessor, or
-// 128 where it comes from the first cache. 'share' is of the tensor cores (tables.cpp); 'fullness' of the last wave of
-// blocks; 'reach' the part of the multiprocessors that have a block at all. Instructions count where there are no
-// tensor cores. Latencies and launches are not in it.
+//   built = max(bytes / bandwidth / reach, padded operations / (peak share fullness), fetched / rate)
+// 'fetched' is what all blocks read, tiles of the same rows again and again, at 64 bytes a cycle and multiprocessor;
+// parts of sums are written and read, too. 'share' is of the tensor cores (tables.cpp); 'fullness' of the last wave of
+// blocks; 'reach' the part of the multiprocessors that have a block at all. Latencies and launches are not in it.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -47,7 +45,6 @@ inline const Architecture* architecture(int number) {
 struct OfKernel {
   int resident;
   double tensor_share;
-  int loop;  // instructions of the main loop
 };
 using Known = std::map<std::string, OfKernel>;
 
@@ -55,8 +52,6 @@ struct Work {
   double bytes, operations;  // at least
   double padded, fetched;    // as built
   double blocks;
-  double rounds = 0;  // of the main loop, all warps together, where instructions may bound
-  enum class From { second_cache, first_cache } from = From::second_cache;
 };
 
 inline void print_row(const Architecture& on, const Known& known, const std::string& what, const std::string& kernel,
@@ -69,13 +64,12 @@ inline void print_row(const Architecture& on, const Known& known, const std::str
   const double waves = work.blocks / at_once,
                fullness = waves > 1 ? waves / std::ceil(waves) : std::min(1.0, work.blocks / on.multiprocessors),
                reach = std::min(1.0, work.blocks / on.multiprocessors);
-  const double rate = (work.from == Work::From::first_cache ? 128 : 64) * on.clock() * on.multiprocessors * reach;
+  const double rate = 64 * on.clock() * on.multiprocessors * reach;
   const double floor = std::max(work.bytes / on.bandwidth, work.operations / on.peak);
-  const double slots = 4 * on.clock() * on.multiprocessors * fullness;
   const double times[] = {work.bytes / on.bandwidth / reach, work.padded / (on.peak * of.tensor_share * fullness),
-                          work.fetched / rate, work.rounds * of.loop / slots};
-  const char* const bounds[] = {"memory", "tensor cores", "fetching", "instructions"};
-  const auto bound = std::max_element(times, times + 4) - times;
+                          work.fetched / rate};
+  const char* const bounds[] = {"memory", "tensor cores", "fetching"};
+  const auto bound = std::max_element(times, times + 3) - times;
   std::printf("| %s | `%s` | %.1f | %.2f | %.1f | %.2f | %.1f | %.0f | %.1f | %.1f | %s | %.2f |\n", what.c_str(),
               kernel.c_str(), work.bytes / 1e6, work.operations / 1e9, work.fetched / 1e6,
               work.padded / work.operations, waves, 100 * fullness, floor * 1e6, times[bound] * 1e6, bounds[bound],
@@ -87,22 +81,25 @@ inline double tiles(int n, int tile) { return (n + tile - 1) / tile; }
 // Of y [tokens, out] = x [tokens, in] weight. 'weight_bytes' are those of an element.
 template <class Kernel>
 void print_tiles(const Architecture& on, const Known& known, const std::string& what, int tokens, int out, int in,
-                 int tile_m, int tile_n, int tile_k, double weight_bytes) {
+                 int tile_m, int tile_n, int tile_k, double weight_bytes, int parts = 1) {
   const double m = tokens, n = out, k = in, blocks = tiles(tokens, tile_m) * tiles(out, tile_n);
+  const double of_parts = parts > 1 ? 8.0 * parts * m * n : 0;  // written and read, in float
   print_row(on, known, what, kernel_name(typeid(Kernel).name()),
             {weight_bytes * n * k + 2 * m * k + 2 * m * n, 2 * m * n * k,
              2 * blocks * tile_m * tile_n * tiles(in, tile_k) * tile_k,
-             blocks * k * (2 * tile_m + weight_bytes * tile_n), blocks});
+             blocks * k * (2 * std::min(m, double{1} * tile_m) + weight_bytes * tile_n) + of_parts, blocks * parts});
 }
 
-// A warp a feature reads x for itself, and goes through its main loop for each eight codes of a lane.
-template <class Kernel>
-void print_few(const Architecture& on, const Known& known, const std::string& what, int tokens, int out, int in,
+template <class Tile>
+void print_nf4(const Architecture& on, const Known& known, const std::string& what, int tokens, int out, int in,
                double weight_bytes) {
-  const double m = tokens, n = out, k = in;
-  print_row(on, known, what, kernel_name(typeid(Kernel).name()),
-            {weight_bytes * n * k + 2 * m * k + 2 * m * n, 2 * m * n * k, 2 * m * n * k, n * k * (weight_bytes + 2 * m),
-             static_cast<double>(Kernel::grid(out)), n * k / 8 / 32, Work::From::first_cache});
+  const int part = kernel::nf4_part(out, in), parts = (in / kernel::nf4_block + part - 1) / part;
+  const bool alone = kernel::nf4_partial(tokens, out, in) == 0;
+  const auto print = [&]<class Out>() {
+    print_tiles<kernel::Nf4Tiles<Out, Tile>>(on, known, what, tokens, out, in, Tile::m, Tile::n, kernel::nf4_block,
+                                             weight_bytes, alone ? 1 : parts);
+  };
+  alone ? print.template operator()<bf16>() : print.template operator()<float>();
 }
 
 template <int Width>
@@ -129,18 +126,20 @@ inline void print_roofline(const Architecture& on, const Known& known) {
   const double nf4 = 0.5 + 4.0 / nf4_block;
   for (const int out : {4096, 14336}) {
     const int in = 4096;
-    for (const int tokens : {1, 4, 16, 64, 512, 2048, 8192}) {
+    for (const int tokens : {1, 4, 16, 32, 64, 512, 2048, 8192}) {
       const std::string what = std::to_string(tokens) + " tokens, 4096 to " + std::to_string(out);
       if (tokens <= 64) {
         print_tiles<MatmulForwardSmall>(on, known, what, tokens, out, in, SmallTile::m, SmallTile::n, SmallTile::k, 2);
       } else {
         print_tiles<MatmulForward>(on, known, what, tokens, out, in, LargeTile::m, LargeTile::n, LargeTile::k, 2);
       }
-      using Tiles = Nf4Tiles<bf16>;
-      if (tokens == 1) print_few<Nf4OneToken>(on, known, what, tokens, out, in, nf4);
-      if (tokens == 4) print_few<Nf4FourTokens>(on, known, what, tokens, out, in, nf4);
-      if (tokens > 4)
-        print_tiles<Tiles>(on, known, what, tokens, out, in, Tiles::tile_m, Tiles::tile_n, Tiles::tile_k, nf4);
+      if (tokens <= Nf4Tile16::m) {
+        print_nf4<Nf4Tile16>(on, known, what, tokens, out, in, nf4);
+      } else if (tokens <= Nf4Tile32::m) {
+        print_nf4<Nf4Tile32>(on, known, what, tokens, out, in, nf4);
+      } else {
+        print_nf4<Nf4Tile64>(on, known, what, tokens, out, in, nf4);
+      }
       if (tokens > 64)  // its gradient is a product over features
         print_tiles<Nf4Gradient>(on, known, what + ", backward", tokens, in, out, LargeTile::m, LargeTile::n,
                                  LargeTile::k, nf4);

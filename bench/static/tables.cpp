@@ -62,10 +62,10 @@ bool print(const Architecture& on, const std::map<std::string, Size>& sizes,
       const double share = tensor_share(on, loop, size.threads);
       std::printf("%d%s | %d | %d | %d | %d | %.0f %% |\n", loop.instructions, loop.loops_inside > 0 ? " +" : "",
                   loop.tensor, loop.async_copies, loop.matrix_loads, loop.wavefronts, 100 * share);
-      known[name] = {blocks, share, loop.instructions};
+      known[name] = {blocks, share};
     } else {
       std::printf("| | | | | |\n");
-      known[name] = {blocks, 1, loop.instructions};
+      known[name] = {blocks, 1};
     }
     right = right && kernel.spilled == 0 && blocks > 0;
   }

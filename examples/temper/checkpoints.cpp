@@ -102,8 +102,13 @@ std::optional<Checkpoint> Checkpoints::newest() const {
       "from an older one",
       source.name);
   temper::require_integer(record, "format", source, format_version, format_version);
-  for (const auto& [name, expected] : temper::require_object(record, "files", source).items())
+  for (const auto& [name, expected] : temper::require_object(record, "files", source).items()) {
+    temper::require(temper::is_plain_name(name), Fault::data, "checkpoint.damaged",
+                    "{}: names '{}' among its files; expected files that lie beside it; remove the checkpoint's folder "
+                    "to go on from an older one",
+                    source.name, temper::printable(name, 200));
     verify(folder / name, temper::as_string(expected, name, source));
+  }
   const Json& metrics = temper::require_object(record, "metrics", source);
   Checkpoint checkpoint{
       .folder = folder,

@@ -40,7 +40,7 @@ struct GenerateOptions {
 };
 struct MergeOptions {
   std::string model, adapter, output;
-  std::string quantization = "none";  // of the result: none, nf4 or fp4
+  std::string quantization = "none";  // of the result: none, nf4, fp4 or int8
   bool force = false, json = false;
 };
 struct InspectOptions {

@@ -4,6 +4,7 @@
 #include "adapter_settings.hpp"
 #include "engine_of.hpp"
 #include "storage_settings.hpp"
+#include "suggestion.hpp"
 
 namespace temper_cli {
 namespace {
@@ -53,7 +54,8 @@ void settle_adapter(Recipe& recipe) {
   if (!recipe.has("adapter.from")) return;
   const std::filesystem::path from = recipe.path("adapter.from");
   temper::require(std::filesystem::exists(from / "adapter_config.json"), temper::Fault::data, "adapter.from",
-                  "{}: has no adapter_config.json; expected a PEFT adapter's folder", temper::shown_path(from));
+                  "{}: has no adapter_config.json; expected a PEFT adapter's folder{}", temper::shown_path(from),
+                  inner_folder_hint(from, "adapter_config.json"));
   const auto agree = [&](KeyPath key, const Json& said, const Json& wanted, const Json& settled) {
     if (!recipe.given(key)) return recipe.settle(key, settled);
     if (said != wanted)
@@ -89,10 +91,12 @@ std::unique_ptr<Engine> open_engine(const Recipe& recipe, const Labels& labels) 
 }
 
 void require_model_folder(const std::filesystem::path& folder) {
-  for (const char* name : {"config.json", "tokenizer.json"})
+  for (const char* name : {"config.json", "tokenizer.json"}) {
+    const std::string hint = inner_folder_hint(folder, name);
     temper::require(std::filesystem::exists(folder / name), temper::Fault::data, "model.incomplete",
-                    "{}: has no {}; expected a Hugging Face folder; download the model again",
-                    temper::shown_path(folder), name);
+                    "{}: has no {}; expected a Hugging Face folder{}", temper::shown_path(folder), name,
+                    hint.empty() ? "; download the model again" : hint);
+  }
 }
 
 }  // namespace temper_cli

@@ -8,6 +8,7 @@
 
 #include "engine.hpp"
 #include "policy_part.hpp"
+#include "storage_settings.hpp"
 #include "teacher.hpp"
 #include "temper/adapter/full.hpp"
 #include "temper/adapter/peft.hpp"
@@ -221,6 +222,7 @@ class EngineOf : public Engine {
         .base = temper::reads_reference(objective_) || recipe_.is("task", "ppo") ? temper::Base::kept
                                                                                  : temper::Base::replaced,
         .precision = recipe_.is("training.precision", "bf16") ? temper::Precision::bf16 : temper::Precision::full,
+        .gradients = recipe_.is("training.gradients", "bf16") ? temper::Precision::bf16 : temper::Precision::full,
         .update =
             recipe_.is("training.update", "in_backward") ? temper::Update::in_backward : temper::Update::after_backward,
         .scores = labels_ ? labels_->outputs() : 0,
@@ -239,10 +241,12 @@ class EngineOf : public Engine {
   void open(const std::filesystem::path& folder) {
     require_model_folder(folder);
     config_ = temper::open_config(folder);
+    const std::optional<temper::Coding> to_come = coding_to_come(recipe_);
+    if (to_come) config_.coding = *to_come;
     // Pre-training may start from a folder without weights: they then come from the seed.
     const bool from_nothing = recipe_.is("task", "pretrain") && recipe_.is("adapter.method", "full");
     if (temper::has_weights(folder) || !(from_nothing || recipe_.model_is_to_come()))
-      source_ = std::make_shared<temper::FolderWeights>(folder);
+      source_ = std::make_shared<temper::FolderWeights>(folder, to_come);
     if (labels_ && (temper::is_classifier(config_.json) || (source_ && source_->find("score.weight"))))
       temper::require_labels(config_.json, temper::shown_path(folder / "config.json"), *labels_);
     try {

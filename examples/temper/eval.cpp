@@ -4,6 +4,7 @@
 
 #include "class_report.hpp"
 #include "commands.hpp"
+#include "format.hpp"
 #include "metrics.hpp"
 #include "staged_run.hpp"
 
@@ -42,12 +43,16 @@ int evaluate(const EvalOptions& options) {
   const bool run = is_run(given);
   if (run && is_staged(read_manifest(given))) given = last_stage_of(given);
   Recipe recipe = Recipe::read(run ? given / "recipe.json" : given, options.set);
-  if (!recipe.has("data.validation")) recipe.refuse("data.validation", "is missing; expected rows to evaluate on");
+  if (!recipe.has("data.validation"))
+    recipe.refuse("data.validation",
+                  "is not set; expected rows to evaluate on, such as --set data.validation=rows.jsonl");
   Trained trained;
   if (run) trained = trained_of(fs::absolute(given), recipe);
 
   for (const KeyPath key : {KeyPath("objective.cache_reference"), KeyPath("objective.cache_teacher")})
     if (!recipe.value(key).is_null()) recipe.settle(key, Json::parse(find_key(key.path)->fallback));
+
+  recipe.settle("training.warmup_steps", 0);  // nothing is trained: no rate is to be warned of
 
   Reporter reporter;
   Prepared prepared =
@@ -67,6 +72,9 @@ int evaluate(const EvalOptions& options) {
                            predicts ? fmt::format(", accuracy {:.4f},", evaluation.sums.accuracy()) : "",
                            evaluation.rows));
     if (!evaluation.sums.classes.empty()) print_line(class_text(evaluation.sums.classes, *prepared.labels));
+  } else if (prepared.recipe.is("task", "dpo")) {
+    print_line(fmt::format("loss {:.6f}, accuracy {:.4f}, over {}", evaluation.loss(), evaluation.sums.accuracy(),
+                           counted_text(evaluation.rows, "pair")));
   } else {
     print_line(fmt::format("loss {:.6f}, perplexity {:.4f}, accuracy {:.4f}, over {} tokens of {} rows",
                            evaluation.loss(), std::exp(evaluation.loss()), evaluation.sums.accuracy(),

@@ -28,6 +28,10 @@ std::string count_text(std::int64_t count) {
   return digits;
 }
 
+std::string counted_text(std::int64_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count_text(count), what, count == 1 ? "" : "s");
+}
+
 std::string duration_text(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "?";
   if (seconds < 1) return fmt::format("{:.0f}ms", seconds * 1000);

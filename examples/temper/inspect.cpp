@@ -3,12 +3,15 @@
 // configuration says; or how fast and into how many tokens a tokenizer turns a file.
 #include <unistd.h>
 
+#include <set>
+
 #include "commands.hpp"
 #include "exit_code.hpp"
 #include "format.hpp"
 #include "metrics.hpp"
 #include "run_folder.hpp"
 #include "temper/io/weight_folder.hpp"
+#include "temper/model/stored_codes.hpp"
 #include "terminal.hpp"
 #include "tokenize.hpp"
 
@@ -69,19 +72,29 @@ Found look_at(const fs::path& path) {
   return found;
 }
 
+// Of the model: two a byte where weights are codes of 4 bits, and none for what only says how codes are read.
+temper::Index parameters(const Found& found) {
+  std::set<std::string_view> coded;
+  for (const temper::TensorInfo& tensor : found.tensors)
+    if (temper::holds_codes(tensor)) coded.insert(tensor.name);
+  temper::Index count = 0;
+  for (const temper::TensorInfo& tensor : found.tensors)
+    if (!coded.contains(temper::weight_of_part(tensor.name)))
+      count += tensor.count() * (coded.contains(tensor.name) && tensor.dtype == "U8" ? 2 : 1);
+  return count;
+}
+
 void print_json(const std::string& path, const Found& found) {
   Json result{{"path", path}};
   result.update(found.about);
   Json tensors = Json::array();
-  temper::Index elements = 0;
   std::size_t bytes = 0;
   for (const temper::TensorInfo& tensor : found.tensors) {
     tensors.push_back(
         {{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"bytes", tensor.bytes.size()}});
-    elements += tensor.count();
     bytes += tensor.bytes.size();
   }
-  result["parameters"] = elements;
+  result["parameters"] = parameters(found);
   result["bytes"] = bytes;
   result["tensors"] = std::move(tensors);
   print_line(temper::to_text(result));
@@ -102,16 +115,14 @@ void print_text(const std::string& path, const Found& found) {
   std::size_t width = 4;
   for (const temper::TensorInfo& tensor : found.tensors)
     width = std::max(width, std::min<std::size_t>(temper::printable(tensor.name, 100).size(), 80));
-  temper::Index elements = 0;
   std::size_t bytes = 0;
   for (const temper::TensorInfo& tensor : found.tensors) {
     print_line(fmt::format("{:<{}}  {:<5} {:<16} {:>11}", temper::printable(tensor.name, 100), width, tensor.dtype,
                            fmt::format("[{}]", fmt::join(tensor.shape, ", ")), bytes_text(tensor.bytes.size())));
-    elements += tensor.count();
     bytes += tensor.bytes.size();
   }
-  print_line(
-      fmt::format("{} tensors, {} parameters, {}", found.tensors.size(), count_text(elements), bytes_text(bytes)));
+  print_line(fmt::format("{} tensors, {} parameters, {}", found.tensors.size(), count_text(parameters(found)),
+                         bytes_text(bytes)));
 }
 
 int tokenize(const InspectOptions& options) {

@@ -13,6 +13,7 @@
 #include "recipe.hpp"
 #include "suggestion.hpp"
 #include "temper/core/version.hpp"
+#include "temper/io/file.hpp"
 
 namespace temper_cli {
 namespace {
@@ -125,8 +126,8 @@ void add_model_verbs(CLI::App& program, AllOptions& all, Action& action) {
                "temper merge --model models/small --adapter runs/first/adapter --output models/merged", all.merge.json);
   add_merge(verb, all.merge);
   verb->add_option("--quantization", all.merge.quantization,
-                   "none (default): dense; nf4, fp4: rounded to 4 bits again, with a certificate of what that loses")
-      ->check(CLI::IsMember({"none", "nf4", "fp4"}));
+                   "none (default): dense; nf4, fp4, int8: rounded again, with a certificate of what that loses")
+      ->check(CLI::IsMember({"none", "nf4", "fp4", "int8"}));
   verb->callback([&] { action = [&] { return merge(all.merge); }; });
 
   verb = add_verb(program, "export", "Write a model for another program",
@@ -186,7 +187,9 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error, std::cout, std::cerr);
     const std::string hint = verb_hint(program, argc, argv);
-    fmt::print(stderr, "temper: {}; see 'temper --help'\n", hint.empty() ? error.what() : hint);
+    const std::vector<CLI::App*> verbs = program.get_subcommands();
+    fmt::print(stderr, "temper: {}; see 'temper{}{} --help'\n", hint.empty() ? error.what() : hint,
+               verbs.empty() ? "" : " ", verbs.empty() ? "" : verbs[0]->get_name());
     return usage;
   }
   return action();
@@ -202,6 +205,11 @@ int guarded(int argc, char** argv) try {
 } catch (const temper::Error& error) {
   fmt::print(stderr, "{}\n", error.what());
   return exit_code(error.fault());
+} catch (const std::filesystem::filesystem_error& error) {
+  const bool passes = error.code() == std::errc::no_space_on_device || error.code() == std::errc::io_error;
+  fmt::print(stderr, "temper: {}: {}; expected a file or folder that can be used\n", temper::shown_path(error.path1()),
+             error.code().message());
+  return passes ? temporary : usage;
 } catch (const std::bad_alloc&) {
   fmt::print(stderr, "temper: memory ran out; expected less to be asked for; see 'temper plan', or lower batch_size\n");
   return out_of_memory;

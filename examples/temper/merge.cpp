@@ -7,6 +7,8 @@
 #include "merge_certificate.hpp"
 #include "metrics.hpp"
 #include "run_folder.hpp"
+#include "storage_settings.hpp"
+#include "suggestion.hpp"
 
 namespace temper_cli {
 namespace {
@@ -29,24 +31,6 @@ void require_there(const fs::path& folder, const char* what) {
                   temper::shown_path(folder), what);
 }
 
-temper::Coding coding_named(const std::string& name) {
-  return name == "nf4" ? temper::Coding::nf4 : name == "fp4" ? temper::Coding::fp4 : temper::Coding::dense;
-}
-
-// What the result lost, in a file of its own folder.
-MergeCertificate certify(const MergeOptions& options, std::vector<temper::MatrixLoss> losses, const fs::path& folder) {
-  MergeCertificate certificate{options.quantization, std::move(losses), {}};
-  if (!temper::is_classifier(temper::open_config(folder).json))
-    certificate.logits = logit_loss(options.model, options.adapter, folder);
-  temper::write_file_atomically(folder / "merge_certificate.json", to_json(certificate).dump(2) + "\n");
-  if (certificate.loses_most())
-    fmt::print(stderr,
-               "temper: warning: {} keeps less than half of what the adapter changed; expected to lose less; merge "
-               "without --quantization, or keep the adapter beside its base\n",
-               options.quantization);
-  return certificate;
-}
-
 }  // namespace
 
 int merge(const MergeOptions& options) {
@@ -55,8 +39,8 @@ int merge(const MergeOptions& options) {
   require_there(model, "a model's folder");
   require_there(adapter, "a PEFT adapter's folder");
   for (const auto& [folder, file] : {std::pair(model, "config.json"), std::pair(adapter, "adapter_config.json")})
-    temper::require(fs::exists(folder / file), temper::Fault::data, "merge.incomplete", "{}: has no {}; expected it",
-                    temper::shown_path(folder), file);
+    temper::require(fs::exists(folder / file), temper::Fault::data, "merge.incomplete", "{}: has no {}; expected it{}",
+                    temper::shown_path(folder), file, inner_folder_hint(folder, file));
   check_output(output, options.force ? Force::yes : Force::no);
   refuse_to_replace(output, model);
   refuse_to_replace(output, adapter);
@@ -65,7 +49,13 @@ int merge(const MergeOptions& options) {
       temper::merge_adapter(model, adapter, folder.path(), coding_named(options.quantization));
   temper::Json result{{"output", options.output}};
   if (options.quantization != "none") {
-    const MergeCertificate certificate = certify(options, std::move(losses), folder.path());
+    const MergeCertificate certificate =
+        certify(model, adapter, folder.path(), options.quantization, std::move(losses));
+    if (certificate.loses_most())
+      fmt::print(stderr,
+                 "temper: warning: {} keeps less than half of what the adapter changed; expected to lose less; merge "
+                 "without --quantization, or keep the adapter beside its base\n",
+                 options.quantization);
     result["certificate"] = to_json(certificate);
     if (!options.json) print_line(certificate_text(certificate));
   }

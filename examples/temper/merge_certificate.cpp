@@ -5,6 +5,7 @@
 
 #include "temper/data/tokenizer.hpp"
 #include "temper/model/config.hpp"
+#include "temper/model/score_labels.hpp"
 #include "text_model.hpp"
 
 namespace temper_cli {
@@ -74,6 +75,14 @@ LogitLoss logit_loss(const fs::path& model, const fs::path& adapter, const fs::p
                  std::max_element(found.begin(), found.end()) - found.begin();
   }
   return loss;
+}
+
+MergeCertificate certify(const fs::path& model, const fs::path& adapter, const fs::path& merged,
+                         const std::string& quantization, std::vector<temper::MatrixLoss> losses) {
+  MergeCertificate certificate{quantization, std::move(losses), {}};
+  if (!temper::is_classifier(temper::open_config(merged).json)) certificate.logits = logit_loss(model, adapter, merged);
+  temper::write_file_atomically(merged / "merge_certificate.json", to_json(certificate).dump(2) + "\n");
+  return certificate;
 }
 
 bool MergeCertificate::loses_most() const {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a merge into 4 bits lost: each matrix against the exact merged one, and the logits of a fixed text against those
-// of base and adapter.
+// What a merge into 4 or 8 bits lost: each matrix against the exact merged one, and the logits of a fixed text against
+// those of base and adapter.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -31,6 +31,11 @@ struct MergeCertificate {
 // Reads a short text with each of the three models, one after the other.
 LogitLoss logit_loss(const std::filesystem::path& model, const std::filesystem::path& adapter,
                      const std::filesystem::path& merged);
+
+// Of what a merge wrote to the folder 'merged', in a file there.
+MergeCertificate certify(const std::filesystem::path& model, const std::filesystem::path& adapter,
+                         const std::filesystem::path& merged, const std::string& quantization,
+                         std::vector<temper::MatrixLoss> losses);
 
 temper::Json to_json(const MergeCertificate& certificate);
 std::string certificate_text(const MergeCertificate& certificate);

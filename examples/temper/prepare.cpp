@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "format.hpp"
 #include "reward_model.hpp"
 #include "storage_settings.hpp"
 #include "teacher.hpp"
@@ -27,8 +28,8 @@ Labels labels_of(const Recipe& recipe, const RunData& data) {
   labels.names = set.names();
   const Index least = labels.problem == temper::Problem::single_label ? 2 : 1;
   temper::require(labels.outputs() >= least, temper::Fault::data, "head.classes",
-                  "the training rows have {} different labels; expected at least {}, to tell them apart",
-                  labels.outputs(), least);
+                  "{}: all training rows have the label '{}'; expected {} labels at least, to tell them apart",
+                  data.train().files[0], labels.names.empty() ? "" : temper::printable(labels.names[0], 60), least);
   return labels;
 }
 
@@ -48,6 +49,29 @@ void check_rewards(const Recipe& recipe, const RunData& data, Reporter& reporter
                     "{}: the row does not say which answer is right; expected a field 'completion' with rule "
                     "exact_match",
                     data.train().place(prompt));
+}
+
+// What is allowed, and hardly meant.
+void warn_of_settings(const Recipe& recipe, const RunData& data, const temper::Config& model, Reporter& reporter) {
+  const Index steps = data.steps();
+  const double peak = recipe.number("training.learning_rate");
+  const auto rate = schedule_of(recipe, steps);
+  bool reached = steps == 0;
+  for (temper::Step step = 0; step < steps && !reached; ++step) reached = rate(step) >= peak * (1 - 1e-9);
+  if (!reached)
+    reporter.warn(
+        fmt::format("warm-up takes the whole run of {}, so the learning rate ends at {:.3g} and never gets to {:.3g}; "
+                    "take more steps "
+                    "(more epochs, a smaller batch_size, data.packing false), or set training.warmup_steps to 0",
+                    counted_text(steps, "step"), rate(steps - 1), peak));
+
+  Index longest = 0;
+  for (const auto& shapes : {data.training_shapes(), data.validation_shapes()})
+    for (const temper::BatchShape& shape : shapes) longest = std::max(longest, shape.longest);
+  if (longest > model.max_positions && model.rope.kind != temper::Rope::Kind::dynamic)
+    reporter.warn(fmt::format(
+        "rows have up to {} tokens, and the model knows {} positions (max_position_embeddings); lower data.max_length",
+        count_text(longest), count_text(model.max_positions)));
 }
 
 }  // namespace
@@ -75,6 +99,7 @@ Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& r
         "objective.pooling mean: the saved folder is marked, but transformers and PEFT score the last token and will "
         "give other scores");
   if (recipe.is("task", "ppo")) check_rewards(recipe, *data, reporter);
+  warn_of_settings(recipe, *data, engine->config(), reporter);
   temper::Plan plan = engine->plan({data->training_shapes(), data->validation_shapes()});
   std::unique_ptr<RowCache> cache = open_row_cache(recipe, *data, engine->config().vocabulary);
   return {std::move(recipe), date, std::move(data), std::move(labels), std::move(engine), std::move(plan),

@@ -43,6 +43,7 @@ temper::LocatedJson read_recipe_text(const fs::path& file) try {
   return temper::parse_located_json(text, file.string(),
                                     {.comments = temper::Comments::allowed, .fault = temper::Fault::usage});
 } catch (const temper::Error& error) {
+  if (error.code() == "json.syntax") throw RecipeError({sentence_of(error) + "; a recipe is a JSON file"});
   if (error.fault() != temper::Fault::data) throw;
   throw RecipeError({sentence_of(error)});
 }

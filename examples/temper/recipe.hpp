@@ -102,7 +102,11 @@ class Recipe {
   // weights will then be float32 numbers (but for what docs/command_line.md says of bf16 and of merged heads).
   bool model_is_to_come() const { return model_is_to_come_; }
   void expect_model() { model_is_to_come_ = true; }
-  void arrive_model() { model_is_to_come_ = false; }
+  // 'model' is quantized, and an adapter is yet to be folded into it: the quantization.type of the result ("none":
+  // dense), or nothing.
+  const std::string& merged_into() const { return merged_into_; }
+  void expect_merge(std::string type) { merged_into_ = std::move(type); }
+  void arrive_model() { model_is_to_come_ = false, merged_into_.clear(); }
 
   // The recipe as it is run, every default in it.
   const Json& resolved() const { return resolved_; }
@@ -119,6 +123,7 @@ class Recipe {
   Origin origin(std::string_view path) const;
 
   bool model_is_to_come_ = false;
+  std::string merged_into_;
   int stage_ = 0;
   std::filesystem::path file_;
   Json resolved_;

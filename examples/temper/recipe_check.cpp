@@ -94,15 +94,26 @@ class Checks {
 
   // How matrices of the model are held and moved is asked of those that are trained.
   void check_trained_matrices() {
-    const bool narrow = recipe_.is("training.precision", "bf16"), early = recipe_.is("training.update", "in_backward");
+    const bool narrow = recipe_.is("training.precision", "bf16"), early = recipe_.is("training.update", "in_backward"),
+               thin = recipe_.is("training.gradients", "bf16");
     if (!recipe_.is("adapter.method", "full") && recipe_.value("adapter.modules_to_save").empty()) {
       constexpr std::string_view none =
           "is about matrices of the model that are trained, and here only an adapter is; expected {}, adapter.method "
           "full, or adapter.modules_to_save";
       if (narrow) complain("training.precision", fmt::format(none, "fp32"));
       if (early) complain("training.update", fmt::format(none, "after_backward"));
+      if (thin) complain("training.gradients", fmt::format(none, "fp32"));
+      return check_early_update();
     }
-    if (!early) return;
+    if (thin && !narrow)
+      complain("training.gradients", "are held in bf16 beside weights in bf16; expected training.precision bf16");
+    if (thin && early)
+      complain("training.gradients", "are not held with training.update in_backward; expected fp32, or after_backward");
+    check_early_update();
+  }
+
+  void check_early_update() {
+    if (!recipe_.is("training.update", "in_backward")) return;
     if (recipe_.has("training.max_grad_norm") && recipe_.number("training.max_grad_norm") > 0)
       complain("training.max_grad_norm",
                "is of all gradients, of which training.update in_backward never has more than one; expected null");
@@ -178,7 +189,9 @@ class Checks {
   void check_there(KeyPath key, const std::string& path) {
     std::error_code error;
     if (fs::exists(path, error)) return;
-    complain(key, fmt::format("{} does not exist; expected a path that does", temper::shown_path(path)));
+    const bool is_model = key.path == "model" || key.path == "teacher" || key.path == "reward_model";
+    complain(key, fmt::format("{} does not exist; expected a path that does{}", temper::shown_path(path),
+                              is_model ? "; a model is a folder on this disk, nothing is downloaded" : ""));
   }
 
   const Recipe& recipe_;

@@ -125,6 +125,8 @@ inline constexpr std::array keys = {
         "when weights move; in_backward holds no gradients of matrices, and neither clips nor accumulates"},
     Key{"training.precision", Kind::word, "\"fp32\"", any_value, "fp32 bf16", "", "",
         "how trained matrices of the model are held: bf16 with stochastic rounding is half the bytes"},
+    Key{"training.gradients", Kind::word, "\"fp32\"", any_value, "fp32 bf16", "", "",
+        "how gradients of matrices in bf16 are held and added up: bf16 with stochastic rounding is half the bytes"},
 
     Key{"objective.label_smoothing", Kind::number, "0.0", below_one, "", "", sft,
         "share of the target spread over all"},

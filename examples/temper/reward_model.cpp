@@ -2,6 +2,7 @@
 #include "reward_model.hpp"
 
 #include "engine.hpp"
+#include "storage_settings.hpp"
 #include "teacher.hpp"
 #include "temper/adapter/frozen.hpp"
 #include "temper/backend/cpu.hpp"
@@ -15,12 +16,13 @@ namespace {
 using temper::Fault;
 
 class FrozenRewardModel final : public RunRewardModel {
-  using Model = temper::Decoder<B, temper::Frozen>;
+  using Model = temper::Decoder<B, temper::FrozenOn<temper::AnyStorage>>;
 
  public:
   FrozenRewardModel(const std::filesystem::path& folder, temper::Index vocabulary, temper::Execution execution)
       : source_(opened(folder)),
-        model_(temper::open_config(folder), temper::Frozen{}, source_, {.execution = execution, .scores = 1}),
+        model_(temper::open_config(folder), {storage_of(temper::open_config(folder))}, source_,
+               {.execution = execution, .scores = 1}),
         pooling_(temper::stated_pooling(model_.config().json, temper::shown_path(folder / "config.json"))) {
     temper::require(model_.config().vocabulary >= vocabulary, Fault::data, "reward_model.vocabulary",
                     "{}: reads {} tokens and the policy writes {}; expected a reward model of the model's own family",

@@ -41,9 +41,9 @@ void introduce(const Prepared& prepared, Reporter& reporter) {
   const Engine& engine = *prepared.engine;
   const double share = 100.0 * static_cast<double>(engine.trained_parameters()) /
                        static_cast<double>(std::max<Index>(1, engine.all_parameters()));
-  reporter.say(fmt::format("{}: {} parameters, {} trained ({:.2f} %), {} steps, {} planned",
+  reporter.say(fmt::format("{}: {} parameters, {} trained ({:.2f} %), {}, {} planned",
                            prepared.recipe.text("adapter.method"), count_text(engine.all_parameters()),
-                           count_text(engine.trained_parameters()), share, prepared.data->steps(),
+                           count_text(engine.trained_parameters()), share, counted_text(prepared.data->steps(), "step"),
                            bytes_text(prepared.largest_plan().peak_bytes())));
 }
 
@@ -73,7 +73,8 @@ Ended begin_run(Prepared& prepared, RunFolder& run, const Json& resolved, const 
 
 std::string require_own_recipe(RunFolder& run) {
   std::string hash = temper::sha256_of(temper::read_file(run.file("recipe.json"), largest_recipe));
-  temper::require(run.manifest().value("recipe_sha256", "") == hash, Fault::data, "run.recipe_changed",
+  const auto known = run.manifest().find("recipe_sha256");  // anything: it comes from a file
+  temper::require(known != run.manifest().end() && *known == hash, Fault::data, "run.recipe_changed",
                   "{}: has changed since the run began; expected what the run was started with; put it back",
                   temper::shown_path(run.file("recipe.json")));
   return hash;

@@ -218,6 +218,11 @@ void RunData::report(Reporter& reporter) const {
       fmt::format("{} training {}{}{}", rows_.train.size(), rows_.train.size() == 1 ? "row" : "rows",
                   rows_.validation.size() == 0 ? "" : fmt::format(", {} for validation", rows_.validation.size()),
                   automatic ? fmt::format(", format {}", temper::name_of(rows_.train.format)) : ""));
+  const temper::RowFormat format = rows_.train.format;
+  const bool templated = format != temper::RowFormat::text && format != temper::RowFormat::classification &&
+                         settings_.template_use == temper::TemplateUse::on;
+  if (templated && !settings_.chat_template && !tokenizer_.chat_template() && recorded_.empty())
+    reporter.say("the model has no chat template: rows are written with the built-in one; see 'temper preview'");
   for (const temper::Dataset* dataset : {&rows_.train, &rows_.validation}) {
     const bool prompts = dataset->format == temper::RowFormat::prompt;
     if (dataset->truncated > 0 && prompts)

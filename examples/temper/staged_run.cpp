@@ -3,7 +3,9 @@
 
 #include "engine.hpp"
 #include "format.hpp"
+#include "merge_certificate.hpp"
 #include "signals.hpp"
+#include "storage_settings.hpp"
 #include "temper/adapter/merge.hpp"
 #include "temper/core/version.hpp"
 #include "temper/io/hash.hpp"
@@ -48,14 +50,24 @@ void require_same_labels(const Labels& before, const Labels& labels, const std::
                   title, fmt::join(labels->names, ", "), fmt::join(before->names, ", "));
 }
 
-void require_mergeable(const StagedRecipe& recipe, std::size_t at) {
-  const Recipe& own = recipe.stages[at].recipe;
-  if (recipe.stages[at].start != Start::merged || own.model_is_to_come()) return;
-  const temper::Coding coding = temper::open_config(own.path("model")).coding;
-  temper::require(coding == temper::Coding::dense, Fault::usage, "stages.merge",
-                  "{}: the adapter before it cannot be folded into {}, which is quantized ({}); expected the dense "
-                  "original as the model, or \"start\": \"continue\"",
-                  title_of(recipe, at), temper::shown_path(own.path("model")), temper::name_of(coding));
+// What the weights of the model that a stage starts from are held in, once it is there. A merge into a quantized model
+// is held as the stage asks for, densely where it does not.
+temper::Coding coding_of_stage(const StagedRecipe& recipe, std::size_t at) {
+  const Stage& stage = recipe.stages[at];
+  if (at == 0) return temper::open_config(stage.recipe.path("model")).coding;
+  if (stage.start == Start::model) return temper::Coding::dense;
+  const temper::Coding before = coding_of_stage(recipe, at - 1);
+  if (stage.start == Start::continued || before == temper::Coding::dense) return before;
+  return coding_named(stage.recipe.text("quantization.type"));
+}
+
+// A stand-in that is quantized is looked at as what a stage will have folded into it.
+void expect_merges(const StagedRecipe& recipe, std::size_t at, Recipe& own) {
+  const bool merged = std::any_of(recipe.stages.begin(), recipe.stages.begin() + static_cast<std::ptrdiff_t>(at) + 1,
+                                  [](const Stage& stage) { return stage.start == Start::merged; });
+  if (!merged || own.model_is_to_come() || coding_of_stage(recipe, 0) == temper::Coding::dense) return;
+  const temper::Coding coding = coding_of_stage(recipe, at);
+  own.expect_merge(coding == temper::Coding::dense ? "none" : std::string(temper::name_of(coding)));
 }
 
 }  // namespace
@@ -64,8 +76,10 @@ void over_stages(const StagedRecipe& recipe, std::size_t first, const temper::te
                  const std::function<void(std::size_t, const Prepared&)>& visit) {
   Labels before;
   for (std::size_t i = first; i < recipe.stages.size(); ++i) {
-    require_mergeable(recipe, i);
-    const Prepared prepared = prepare(recipe.stages[i].recipe, date, reporter);
+    Recipe own = recipe.stages[i].recipe;
+    require_model_folder(own.path("model"));
+    expect_merges(recipe, i, own);
+    const Prepared prepared = prepare(std::move(own), date, reporter);
     require_same_labels(before, prepared.labels, title_of(recipe, i));
     before = prepared.labels;
     visit(i, prepared);
@@ -184,6 +198,25 @@ void StagedRun::check_inputs(std::size_t at) const {
     compare_inputs(model_inputs(read_manifest(path_of(at - 1))), hash_folder("model", model_of(at - 1)));
 }
 
+// What the stage before has trained, folded into its model; where that is quantized again, with what it loses.
+void StagedRun::merge_into(const fs::path& folder, std::size_t at, Reporter& reporter) const {
+  const fs::path model = model_of(at - 1), adapter = path_of(at - 1) / "adapter";
+  const bool coded = temper::open_config(model).coding != temper::Coding::dense;
+  const std::string type = coded ? recipe_.stages[at].recipe.text("quantization.type") : "none";
+  const temper::Coding into = coding_named(type);
+  temper::NewFolder merged(folder, temper::Existing::replaced);
+  std::vector<temper::MatrixLoss> losses = temper::merge_adapter(model, adapter, merged.path(), into);
+  if (into != temper::Coding::dense) {
+    const MergeCertificate certificate = certify(model, adapter, merged.path(), type, std::move(losses));
+    if (certificate.loses_most())
+      reporter.warn(
+          fmt::format("{} keeps less than half of what the adapter changed, see {}; expected to lose less; with "
+                      "quantization.type none the merged model is dense",
+                      type, temper::shown_path(folder / "merge_certificate.json")));
+  }
+  merged.publish();
+}
+
 Ended StagedRun::begin_stage(std::size_t at, Reporter& reporter) {
   const Stage& stage = recipe_.stages[at];
   check_inputs(at);
@@ -191,9 +224,7 @@ Ended StagedRun::begin_stage(std::size_t at, Reporter& reporter) {
   if (stage.start == Start::merged) {
     reporter.say(fmt::format("folding {} into its model", temper::shown_path(before / "adapter")));
     temper::remove_abandoned(before);
-    temper::NewFolder merged(before / "merged", temper::Existing::replaced);
-    temper::merge_adapter(model_of(at - 1), before / "adapter", merged.path());
-    merged.publish();
+    merge_into(before / "merged", at, reporter);
   }
   // Paths into the run's folder are relative, so that it can be moved.
   const auto within = [&](const fs::path& path) {

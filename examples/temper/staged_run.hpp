@@ -35,6 +35,7 @@ class StagedRun {
   void record_stages(const std::vector<Index>& steps, const std::vector<Json>& inputs);
   void check_inputs(std::size_t at) const;
   Ended run_stage(std::size_t at);
+  void merge_into(const std::filesystem::path& folder, std::size_t at, Reporter& reporter) const;
   Ended begin_stage(std::size_t at, Reporter& reporter);
   void record(std::size_t at, std::string_view state);
   void end(std::string_view state);

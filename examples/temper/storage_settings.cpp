@@ -15,12 +15,26 @@ temper::AnyStorage storage_settings(const Recipe& recipe) {
 temper::AnyStorage storage_of(const temper::Config& config) {
   if (config.coding == temper::Coding::nf4) return {temper::Nf4{}};
   if (config.coding == temper::Coding::fp4) return {temper::Fp4{}};
+  if (config.coding == temper::Coding::int8) return {temper::Int8{}};
   return {};
+}
+
+temper::Coding coding_named(std::string_view type) {
+  for (const temper::Coding coding : {temper::Coding::nf4, temper::Coding::fp4, temper::Coding::int8})
+    if (type == temper::name_of(coding)) return coding;
+  return temper::Coding::dense;
+}
+
+std::optional<temper::Coding> coding_to_come(const Recipe& recipe) {
+  if (recipe.model_is_to_come()) return temper::Coding::dense;
+  if (recipe.merged_into().empty()) return std::nullopt;
+  return coding_named(recipe.merged_into());
 }
 
 void settle_storage(Recipe& recipe) {
   const std::filesystem::path folder = recipe.path("model");
-  const temper::Coding coding = temper::open_config(folder).coding;
+  const std::optional<temper::Coding> to_come = coding_to_come(recipe);
+  const temper::Coding coding = to_come ? *to_come : temper::open_config(folder).coding;
   if (coding == temper::Coding::dense) return;
   const std::string_view type = temper::name_of(coding);
   if (recipe.is("adapter.method", "full"))

@@ -6,6 +6,7 @@
 
 #include "recipe_table.hpp"
 #include "temper/core/module_names.hpp"
+#include "temper/io/file.hpp"
 
 namespace temper_cli {
 
@@ -73,6 +74,10 @@ constexpr std::pair<std::string_view, std::string_view> other_names[] = {
     {"sequence_len", "data.max_length"},
     {"cutoff_len", "data.max_length"},
     {"sample_packing", "data.packing"},
+    {"packed", "data.packing"},
+    {"assistant_only_loss", "data.train_on"},
+    {"completion_only_loss", "data.train_on"},
+    {"train_on_input", "data.train_on"},
     {"template", "data.chat_template"},
     {"template_args", "data.template_arguments"},
     {"chat_template_kwargs", "data.template_arguments"},
@@ -94,10 +99,14 @@ constexpr std::pair<std::string_view, std::string_view> other_names[] = {
     {"clip_grad_norm", "training.max_grad_norm"},
     {"gradient_clipping", "training.max_grad_norm"},
     {"gradient_checkpointing", "training.recompute"},
+    {"enable_activation_checkpointing", "training.recompute"},
+    {"optimizer_in_bwd", "training.update"},
     {"bf16", "training.precision"},
     {"fp16", "training.precision"},
     {"dtype", "training.precision"},
     {"label_smoothing_factor", "objective.label_smoothing"},
+    {"loss_type", "objective.loss"},
+    {"precompute_ref_log_probs", "objective.cache_reference"},
     {"eval_steps", "evaluation.every_steps"},
     {"patience", "evaluation.early_stopping_patience"},
     {"save_steps", "checkpoint.every_steps"},
@@ -156,6 +165,14 @@ std::string nearest_key(std::string_view section, std::string_view name, std::st
   if (section.empty())
     for (const std::string_view known : sections) consider_part(known, known, 0);
   return std::string(best);
+}
+
+std::string inner_folder_hint(const std::filesystem::path& folder, const char* file) {
+  std::error_code error;
+  for (const char* inner : {"adapter", "model"})
+    if (std::filesystem::exists(folder / inner / file, error))
+      return fmt::format("; did you mean '{}'?", temper::shown_path(folder / inner));
+  return "";
 }
 
 }  // namespace temper_cli

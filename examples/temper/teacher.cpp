@@ -2,6 +2,7 @@
 #include "teacher.hpp"
 
 #include "engine.hpp"
+#include "storage_settings.hpp"
 #include "temper/adapter/frozen.hpp"
 #include "temper/backend/cpu.hpp"
 #include "temper/backend/cpu/top_divergence.hpp"
@@ -13,12 +14,13 @@ namespace temper_cli {
 namespace {
 
 class FrozenTeacher final : public RunTeacher {
-  using Model = temper::Decoder<B, temper::Frozen>;
+  using Model = temper::Decoder<B, temper::FrozenOn<temper::AnyStorage>>;
 
  public:
   FrozenTeacher(const std::filesystem::path& folder, temper::Index vocabulary, temper::Execution execution)
       : source_(std::make_shared<temper::FolderWeights>(folder)),
-        model_(temper::open_config(folder), temper::Frozen{}, source_, {.execution = execution}),
+        model_(temper::open_config(folder), {storage_of(temper::open_config(folder))}, source_,
+               {.execution = execution}),
         teacher_(model_, vocabulary) {
     if (execution == temper::Execution::planning) source_->refuse_non_finite();  // once is enough
   }

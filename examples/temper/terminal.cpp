@@ -31,8 +31,8 @@ bool is_set(const char* name) {
 
 std::string progress_text(const StepReport& p) {
   const std::string left = p.step < p.steps ? ", " + duration_text(p.seconds_left) + " left" : "";
-  return fmt::format("step {}/{}  loss {:.4f}  {} tokens/s{}", p.step, p.steps, p.loss, rate_text(p.tokens_per_second),
-                     left);
+  return fmt::format("step {}/{}  loss {:.4f}  {}{} tokens/s{}", p.step, p.steps, p.loss,
+                     p.also.empty() ? "" : p.also + "  ", rate_text(p.tokens_per_second), left);
 }
 
 std::string bar(double share, int cells) {

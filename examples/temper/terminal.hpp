@@ -30,6 +30,7 @@ std::string coloured(const Screen& screen, std::string_view code, std::string_vi
 struct StepReport {
   std::int64_t step = 0, steps = 0;  // done, of
   double loss = 0;
+  std::string also;  // what else the task is about: 'reward 0.5000'
   double tokens_per_second = 0;
   double seconds_left = 0;
 };

@@ -2,6 +2,7 @@
 #include "text_model.hpp"
 
 #include "storage_settings.hpp"
+#include "suggestion.hpp"
 #include "temper/adapter/frozen.hpp"
 #include "temper/adapter/peft.hpp"
 #include "temper/backend/cpu.hpp"
@@ -45,7 +46,12 @@ class TextModelOf : public TextModel {
 
 std::unique_ptr<TextModel> open_text_model(const fs::path& model, const fs::path& adapter) {
   using temper::AnyStorage;
-  const AnyStorage storage = storage_of(temper::open_config(model));
+  const temper::Config config = temper::open_config(model);
+  temper::require(
+      !temper::is_classifier(config.json), temper::Fault::usage, "generate.scores",
+      "{}: is a classifier or a reward model, which scores texts and writes none; expected a language model",
+      temper::shown_path(model));
+  const AnyStorage storage = storage_of(config);
   if (adapter.empty()) {
     const temper::FrozenOn<AnyStorage> frozen{storage};
     return std::make_unique<TextModelOf<temper::FrozenOn<AnyStorage>>>(model, frozen);
@@ -53,7 +59,8 @@ std::unique_ptr<TextModel> open_text_model(const fs::path& model, const fs::path
   temper::require(fs::exists(adapter), temper::Fault::usage, "generate.adapter",
                   "{}: no such folder; expected a PEFT adapter's folder", temper::shown_path(adapter));
   temper::require(fs::exists(adapter / "adapter_config.json"), temper::Fault::data, "generate.adapter",
-                  "{}: has no adapter_config.json; expected a PEFT adapter's folder", temper::shown_path(adapter));
+                  "{}: has no adapter_config.json; expected a PEFT adapter's folder{}", temper::shown_path(adapter),
+                  inner_folder_hint(adapter, "adapter_config.json"));
   const temper::PeftKind kind = temper::peft_kind(adapter);
   if (kind == temper::PeftKind::prompt)
     return std::make_unique<TextModelOf<temper::PromptTuningOn<AnyStorage>>>(

@@ -11,6 +11,19 @@
 #include "signals.hpp"
 
 namespace temper_cli {
+namespace {
+
+// A loss on answers or pairs says little by itself.
+std::string told_beside_loss(const Json& metrics) {
+  for (const std::string_view name : {"reward", "reward_margin"}) {
+    const auto found = metrics.find(fmt::format("training/{}", name));
+    if (found != metrics.end() && found->is_number())
+      return fmt::format("{} {:.4f}", name == "reward" ? "reward" : "margin", found->get<double>());
+  }
+  return "";
+}
+
+}  // namespace
 
 TrainingLoop::TrainingLoop(Prepared& prepared, RunFolder& run, Reporter& reporter, Echo echo, std::string recipe_hash,
                            Json inputs)
@@ -50,6 +63,9 @@ ExitCode TrainingLoop::run(const std::optional<Checkpoint>& from) {
     try {
       end("failed");
       reporter_.log_only(error.what());
+      if (const auto* known = dynamic_cast<const temper::Error*>(&error);
+          known && known->fault() == temper::Fault::temporary)
+        reporter_.say(fmt::format("failed; go on with: temper resume {}", temper::shown_path(run_.path())));
     } catch (const std::exception&) {
       // The disk may be what failed; what went wrong first is what counts.
     }
@@ -113,6 +129,7 @@ void TrainingLoop::step(Index number) {
   progress_.tokens += outcome.tokens;
   progress_.supervised += outcome.supervised;
   last_loss_ = outcome.loss;
+  also_ = told_beside_loss(outcome.metrics);
   show_progress();
 }
 
@@ -171,8 +188,8 @@ void TrainingLoop::publish() {
   folder.publish();
   checkpoints_.finish(progress_);
   if (stopped_early_) run_.manifest()["stopped_early"] = true;
-  reporter_.say(fmt::format("{} steps, {} tokens in {}; loss {:.4f}", progress_.step, count_text(progress_.tokens),
-                            duration_text(seconds()), last_loss_));
+  reporter_.say(fmt::format("{}, {} in {}; loss {:.4f}", counted_text(progress_.step, "step"),
+                            counted_text(progress_.tokens, "token"), duration_text(seconds()), last_loss_));
   end("completed");
 }
 
@@ -200,6 +217,7 @@ void TrainingLoop::show_progress() {
   reporter_.progress({.step = progress_.step,
                       .steps = prepared_.data->steps(),
                       .loss = last_loss_,
+                      .also = also_,
                       .tokens_per_second = per_second,
                       .seconds_left = per_second > 0 ? left / per_second : 0});
 }

@@ -92,6 +92,7 @@ class TrainingLoop {
   double seconds_before_ = 0;
   Index tokens_before_ = 0;  // of this process's first step
   double last_loss_ = 0;
+  std::string also_;      // of the last step, beside its loss
   bool started_ = false;  // the engine: before that it has no memory to be measured
   bool stopped_early_ = false;
 };

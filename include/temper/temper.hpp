@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The one header of a training loop: models, adapters, objectives, optimizers, the step, and the CPU backend. Text
-// (temper/data/tokenizer.hpp, rows.hpp) needs PCRE2 and utf8proc and is included by itself; so is what needs a second
-// model or rollouts (temper/objective/distillation.hpp with model/teacher.hpp, temper/objective/ppo.hpp with
+// (temper/data/tokenizer.hpp, dataset_reader.hpp) needs PCRE2 and utf8proc and is included by itself; so is what needs
+// a second model or rollouts (temper/objective/distillation.hpp with model/teacher.hpp, temper/objective/ppo.hpp with
 // model/rollout.hpp and train/ppo_step.hpp).
 #pragma once
 #include "temper/adapter/dora.hpp"

@@ -159,4 +159,24 @@ TEST_CASE("elements know their size and their name in safetensors") {
   CHECK(name_of(Element::f16) == "F16");
 }
 
+template <class Real>
+void check_rounded_products() {
+  constexpr std::size_t count = 256;  // known to the compiler, which makes vectors of such a loop where it may
+  Real a[count], b[count], sum[count];
+  for (std::size_t i = 0; i < count; ++i) a[i] = 1 / Real(i + 1), b[i] = Real(0.37) * Real(i) + Real(0.1);
+  for (std::size_t i = 0; i < count; ++i) sum[i] = rounded_product(a[i] * b[i]) + Real(0.0421);
+  Index otherwise = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const volatile Real product = a[i] * b[i];
+    CHECK(sum[i] == product + Real(0.0421));
+    if (std::fma(a[i], b[i], Real(0.0421)) != sum[i]) ++otherwise;
+  }
+  CHECK(otherwise > 20);  // or this would not show it
+}
+
+TEST_CASE("rounded_product: nothing is fused with what follows, in a loop that vectors could be made of") {
+  check_rounded_products<float>();
+  check_rounded_products<double>();
+}
+
 }  // namespace types_test

@@ -308,9 +308,23 @@ TEST_CASE("dataset reader: rows that the caller cannot train on are refused befo
   settings.accepted = {RowFormat::text, RowFormat::chat};
   Fault fault = Fault::data;
   CHECK(refusal(settings, &fault)
-            .find("a.jsonl:1: is a classification row, which this task cannot train on; expected "
+            .find("a.jsonl:1: is a row of format classification, which this task cannot train on; expected "
                   "text, chat") != std::string::npos);
   CHECK(fault == Fault::usage);
+}
+
+TEST_CASE("dataset reader: a later row without a field of its format is told which it lacks") {
+  const RowFiles files;
+  const auto said = [&](const char* first, const char* second) {
+    return refusal(settings_for(files.write("a.jsonl", std::string(first) + "\n" + second)));
+  };
+  const std::string label = said("{\"text\": \"a\", \"label\": \"x\"}", "{\"text\": \"b\"}");
+  CHECK(label.find("a.jsonl:2: has no field 'label'") != std::string::npos);
+  const std::string answer = said("{\"prompt\": \"a\", \"completion\": \"b\"}", "{\"prompt\": \"a\"}");
+  CHECK(answer.find("a.jsonl:2: has no field 'completion'") != std::string::npos);
+  const std::string side =
+      said("{\"prompt\": \"p\", \"chosen\": \"a\", \"rejected\": \"b\"}", "{\"prompt\": \"p\", \"chosen\": \"a\"}");
+  CHECK(side.find("a.jsonl:2: has no field 'rejected'") != std::string::npos);
 }
 
 TEST_CASE("dataset reader: rows do not depend on the number of threads, nor does the first failure") {

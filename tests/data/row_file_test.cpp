@@ -48,6 +48,12 @@ TEST_CASE("row file: JSON that is indented, and an array with a row missing, are
   CHECK(refused("[{\"a\": 1}, ").find("the text ends inside of an array") != std::string::npos);
 }
 
+TEST_CASE("row file: what is compressed, or a table, under a name of text is told by its first bytes") {
+  CHECK(refused("\x1f\x8b\x08").find("train.jsonl: is a gzip file by its first bytes") != std::string::npos);
+  CHECK(refused("\x28\xb5\x2f\xfd").find("let its name end with .zst") != std::string::npos);
+  CHECK(refused("PAR1").find("let its name end with .parquet") != std::string::npos);
+}
+
 TEST_CASE("row file: UTF-16 is refused by its name") {
   CHECK(refused(std::string_view("\xff\xfe{\0", 4)).find("train.jsonl: begins with the mark of UTF-16") !=
         std::string::npos);

@@ -85,6 +85,11 @@ TEST_CASE("tokenizer_config: generation_config.json has one end id or a list") {
   CHECK(ends(R"({"temperature": 0.6})").empty());
 }
 
+TEST_CASE("tokenizer_config: a length without end, which transformers writes as int(1e30), is no obstacle") {
+  const char* const endless = R"({"model_max_length": 1000000000000000019884624838656, "eos_token": "</s>"})";
+  CHECK(read({{config_file, endless}}).eos_token == "</s>");
+}
+
 TEST_CASE("tokenizer_config: files that lie are refused by name") {
   std::string many = R"({"eos_token_id": [1)";
   for (int i = 0; i < 1000; ++i) many += ",1";

@@ -54,6 +54,15 @@ TEST_CASE("file: writing replaces the whole file and leaves nothing beside it") 
   CHECK(folder.entries() == 1);
 }
 
+TEST_CASE("file: a copy has the content, and what fails is an error of ours that names the right side") {
+  const test::ScratchFolder folder;
+  folder.write("f", "text");
+  copy_file_atomically(folder / "f", folder / "g");
+  CHECK(content_of(folder / "g") == "text");
+  CHECK(thrown_by([&] { copy_file_atomically(folder / "none", folder / "g"); }).code == "file.missing");
+  CHECK(thrown_by([&] { copy_file_atomically(folder / "f", folder / "none/g"); }).code == "file.create");
+}
+
 TEST_CASE("file: a write that fails keeps the old file and leaves nothing beside it") {
   const test::ScratchFolder folder;
   folder.write("f", "old");

@@ -66,6 +66,7 @@ TEST_CASE("json events: integers keep 64 bits or are refused") {
   CHECK(code_of("18446744073709551616") == "json.integer_range");
   CHECK(code_of("-9223372036854775809") == "json.integer_range");
   CHECK(code_of("18446744073709551616.0") == "none");
+  CHECK(events_of("18446744073709551616", {.long_integers = LongIntegers::as_doubles}) == "1.8446744073709552e+19@0 ");
   CHECK(code_of("1e999") == "json.number_range");
   for (const char* bad : {"01", "+1", "1.", ".5", "NaN", "Infinity", "0x10", "1e"})
     CHECK(code_of(bad) == "json.syntax");

@@ -24,8 +24,9 @@ Outcome nf4_product(device::Stream& stream, int tokens, int features, int width,
   device::Buffer<Out> on_y(add);
   kernel::Epilogue<Out> epilogue;
   if (terms) epilogue = {0.5f, on_bias.data(), on_y.data(), on_columns.data()};
+  device::Buffer<float> partial(kernel::nf4_partial(tokens, features, width));
   kernel::nf4_matmul<Out>(stream, on_x.data(), {on_device.codes(), on_device.scales()}, on_y.data(), tokens, features,
-                          width, epilogue, {{on_left.data(), rank}, {on_right.data(), rank}, rank});
+                          width, partial.data(), epilogue, {{on_left.data(), rank}, {on_right.data(), rank}, rank});
   const auto y = on_y.download(stream);
   std::vector<double> weight(size_of(features, width));
   for (std::size_t i = 0; i < weight.size(); ++i)
@@ -59,6 +60,33 @@ Outcome nf4_product(device::Stream& stream, int tokens, int features, int width,
   return outcome;
 }
 
+// What a row becomes is its own affair: the same bits, whichever tile makes it and whoever makes the parts of a long
+// sum.
+inline Outcome nf4_rows_alone(device::Stream& stream) {
+  constexpr int most = 65, features = 70, width = 1088, rank = 8;  // in three parts, the last of one slice
+  Numbers numbers(7);
+  device::Buffer<bf16> x(numbers.many<bf16>(size_of(most, width))), left(numbers.many<bf16>(size_of(most, rank))),
+      right(numbers.many<bf16>(size_of(features, rank), 0.1f)), add(numbers.many<bf16>(size_of(most, features)));
+  Nf4Weights weights = nf4_on_host(numbers.many<float>(size_of(features, width), 0.02f));
+  Nf4OnDevice on_device(weights, ScaleForm::plain);
+  const auto rows = [&](int tokens, bool in_parts) {
+    device::Buffer<bf16> y(size_of(tokens, features));
+    device::Buffer<float> partial(kernel::nf4_partial(tokens, features, width));
+    kernel::nf4_matmul<bf16>(stream, x.data(), {on_device.codes(), on_device.scales()}, y.data(), tokens, features,
+                             width, in_parts ? partial.data() : nullptr, {1, nullptr, add.data()},
+                             {{left.data(), rank}, {right.data(), rank}, rank});
+    return y.download(stream);
+  };
+  const std::vector<bf16> expected = rows(most, false);
+  Outcome outcome;
+  const auto compare = [&](const std::vector<bf16>& some) {
+    for (std::size_t i = 0; i < some.size(); ++i) outcome.compare(number(some[i]), number(expected[i]), 0);
+  };
+  for (const int tokens : {1, 5, 16, 17, 31, 32, 33}) compare(rows(tokens, true));
+  for (const int tokens : {8, 32}) compare(rows(tokens, false));
+  return outcome;
+}
+
 inline KernelCases nf4_matmul_cases() {
   KernelCases cases;
   const auto add = [&](int tokens, int features, int width) {
@@ -71,10 +99,17 @@ inline KernelCases nf4_matmul_cases() {
   add(1, 5, 64);
   add(1, 40, 328);  // blocks of 64 that run on into the next feature
   add(3, 9, 77);    // rows that begin inside a byte
-  add(13, 7, 128);
-  add(64, 64, 64);   // one tile
-  add(17, 70, 192);  // tails
+  add(5, 7, 128);
+  add(16, 128, 64);  // one tile of 16 rows, of 32, of 64
+  add(32, 128, 64);
+  add(64, 64, 64);
+  add(17, 130, 192);  // tails of each
+  add(31, 70, 192);
+  add(33, 70, 192);
+  add(9, 20, 1088);  // in three parts
   add(19, 3, 40);    // many tokens, but no whole blocks
+  cases.push_back({"nf4_matmul: a row has the same bits in every tile, in parts and at once",
+                   [](device::Stream& s) { return nf4_rows_alone(s); }});
   for (const int tokens : {3, 70}) {
     cases.push_back({"nf4_matmul: nested scales, " + std::to_string(tokens) + " x 70 x 320", [=](device::Stream& s) {
                        return nf4_product<bf16>(s, tokens, 70, 320, false, ScaleForm::coded);

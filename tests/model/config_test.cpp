@@ -202,7 +202,7 @@ TEST_CASE("config: wrong flags, numbers and words are refused, naming the key") 
   }
 }
 
-TEST_CASE("config: weights that bitsandbytes quantized to 4 bits are known, others are refused") {
+TEST_CASE("config: weights that bitsandbytes quantized to 4 or 8 bits are known, others are refused") {
   const Json nf4 = {{"quant_method", "bitsandbytes"}, {"load_in_4bit", true}, {"bnb_4bit_quant_type", "nf4"}};
   CHECK(read_config(llama(), "c").coding == Coding::dense);
   CHECK(read_config(with(llama(), "quantization_config", nullptr), "c").coding == Coding::dense);
@@ -215,7 +215,9 @@ TEST_CASE("config: weights that bitsandbytes quantized to 4 bits are known, othe
                                                                             {"bnb_4bit_quant_storage", "bfloat16"}})
     CHECK(refused(with(llama(), "quantization_config", with(nf4, key, value))).code == "config.quantized");
   const Json int8 = {{"quant_method", "bitsandbytes"}, {"load_in_8bit", true}, {"load_in_4bit", false}};
-  CHECK(refused(with(llama(), "quantization_config", int8)).message.find("in 8 bits") != std::string::npos);
+  CHECK(read_config(with(llama(), "quantization_config", int8), "c").coding == Coding::int8);
+  for (const char* both : {"load_in_4bit", "llm_int8_has_fp16_weight"})
+    CHECK(refused(with(llama(), "quantization_config", with(int8, both, true))).code == "config.quantized");
 }
 
 TEST_CASE("config: a long value is not repeated whole") {

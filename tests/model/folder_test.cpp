@@ -118,6 +118,14 @@ TEST_CASE("model folder: the tokenizer's files are copied, and what is not the m
   CHECK(content_of(to / "tokenizer.json") == "1");
   CHECK(content_of(to / "chat_template.jinja") == "2");
   CHECK(to.entries() == 2);
+  CHECK(thrown_by([&] { copy_companions(from.path(), to / "none"); }).code == "file.create");
+}
+
+TEST_CASE("model folder: padding is set in a tokenizer's settings that name a length without end") {
+  const ScratchFolder folder;
+  folder.write("tokenizer_config.json", R"({"model_max_length": 1000000000000000019884624838656})");
+  set_padding(folder.path(), "<pad>");
+  CHECK(contains(content_of(folder / "tokenizer_config.json"), "\"pad_token\": \"<pad>\""));
 }
 
 TEST_CASE("model folder: it has weights as one file or as an index") {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "temper/model/stored_codes.hpp"
 
+#include <array>
 #include <functional>
+#include <limits>
 
 #include "io/scratch.hpp"
 #include "support/golden_model.hpp"
@@ -37,15 +39,45 @@ TEST_CASE("stored codes: a checkpoint of transformers computes what its original
   CHECK(fp4.size() == nf4.size());
 }
 
+TEST_CASE("stored codes: 8 bits as transformers saves them are decoded as bitsandbytes does, bit for bit") {
+  const auto folder = golden_storages / "checkpoint_int8";
+  const WeightFolder weights(folder);
+  CHECK(coding_of(weights) == Coding::int8);
+  const SafetensorsFile expected(golden_storages / "checkpoint_int8.safetensors");
+  for (const std::string module : {"model.layers.0.self_attn.q_proj", "model.layers.1.mlp.down_proj"}) {
+    const StoredCodes stored(weights, *weights.find(module + ".weight"));
+    CHECK(stored.original() == Element::f32);
+    const auto wanted = widen(*expected.find("decoded." + module));
+    std::vector<float> found(wanted.size());
+    CodedMatrix(stored.read())(0, found);
+    CHECK(found == wanted);
+  }
+  // Activations are not rounded: the logits are those of the decoded matrices, which transformers' own come near.
+  auto model = open_decoder<Cpu<float>>(folder, FrozenOn<Int8>{});
+  const auto logits = logits_of(model, GoldenBatch("llama3").rows[0]);
+  CHECK(relative_error<float>(logits, widen(*expected.find("logits"))) < 1e-5);
+  const double theirs = relative_error<float>(logits, widen(*expected.find("logits.llm_int8")));
+  CHECK(theirs > 1e-3);
+  CHECK(theirs < 0.1);
+
+  const ScratchFolder rounded;
+  write_rounded_llama3(rounded.path());
+  CHECK(logits_from(folder, Lora<Int8>{.rank = 2}) == logits_from(rounded.path(), FrozenOn<Int8>{}));
+}
+
 TEST_CASE("stored codes: the account is that of the same model quantized on load") {
-  const auto bytes = [](const std::filesystem::path& folder, Execution execution) {
-    const Decoder<Cpu<float>, QLora> model(open_config(folder), QLora{.rank = 2},
-                                           std::make_shared<FolderWeights>(folder), {.execution = execution});
+  const auto bytes = [](const std::filesystem::path& folder, const AnyStorage& storage, Execution execution) {
+    const Decoder<Cpu<float>, FrozenOn<AnyStorage>> model(open_config(folder), FrozenOn<AnyStorage>{storage},
+                                                          std::make_shared<FolderWeights>(folder),
+                                                          {.execution = execution});
     return model.bytes()[static_cast<std::size_t>(Holder::frozen_weights)];
   };
-  const auto folder = golden_storages / "checkpoint_nf4";
-  CHECK(bytes(folder, Execution::running) == bytes(golden_models / "llama3", Execution::running));
-  CHECK(bytes(folder, Execution::running) == bytes(folder, Execution::planning));
+  for (const AnyStorage& storage : {AnyStorage{Nf4{}}, AnyStorage{Int8{}}}) {
+    const auto folder =
+        golden_storages / (std::holds_alternative<Nf4>(storage.chosen) ? "checkpoint_nf4" : "checkpoint_int8");
+    CHECK(bytes(folder, storage, Execution::running) == bytes(golden_models / "llama3", storage, Execution::running));
+    CHECK(bytes(folder, storage, Execution::running) == bytes(folder, storage, Execution::planning));
+  }
 }
 
 TEST_CASE("stored codes: who asks for something else is told what the weights are") {
@@ -57,33 +89,42 @@ TEST_CASE("stored codes: who asks for something else is told what the weights ar
   }
   CHECK(thrown_by([&] { open_decoder<Cpu<float>>(folder, Lora<Int8>{.rank = 2}); }).starts_with("storage.coding"));
   CHECK(thrown_by([&] { open_decoder<Cpu<float>>(folder, Lora<Fp4>{.rank = 2}); }).starts_with("storage.coding"));
+  const auto rows = golden_storages / "checkpoint_int8";
+  CHECK(thrown_by([&] { open_decoder<Cpu<float>>(rows, QLora{.rank = 2}); }).starts_with("storage.coding"));
+  CHECK(thrown_by([&] { open_decoder<Cpu<float>>(rows, Full{}); }).find("(int8)") != std::string::npos);
+}
+
+// A copy of a checkpoint with one tensor changed, or left out where 'change' is false; what opening it throws.
+std::string thrown_by_changed(const std::filesystem::path& checkpoint, const std::string& name,
+                              const AnyStorage& storage, const std::function<bool(TensorInfo&)>& change) {
+  const ScratchFolder scratch;
+  const WeightFolder whole(checkpoint);
+  std::filesystem::copy_file(checkpoint / "config.json", scratch.path() / "config.json");
+  Json header = Json::object();
+  std::string bytes;
+  bool met = false;
+  for (TensorInfo tensor : whole.tensors()) {
+    if (tensor.name == name) {
+      met = true;
+      if (!change(tensor)) continue;
+    }
+    const std::size_t begin = bytes.size();
+    bytes.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
+    header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {begin, bytes.size()}}};
+  }
+  REQUIRE(met);
+  const std::string head = header.dump();
+  std::string file(8, '\0');
+  const auto length = static_cast<std::uint64_t>(head.size());
+  std::memcpy(file.data(), &length, 8);
+  write_file_atomically(scratch.path() / "model.safetensors", file + head + bytes);
+  return thrown_by([&] { open_decoder<Cpu<float>>(scratch.path(), FrozenOn<AnyStorage>{storage}); });
 }
 
 TEST_CASE("stored codes: parts that are missing, cut, of another type or of another matrix are refused by name") {
   const std::string weight = "model.layers.0.self_attn.q_proj.weight";
-  const WeightFolder whole(golden_storages / "checkpoint_nf4");
   const auto thrown = [&](const std::string& name, const std::function<bool(TensorInfo&)>& change) {
-    const ScratchFolder scratch;
-    std::filesystem::copy_file(golden_storages / "checkpoint_nf4/config.json", scratch.path() / "config.json");
-    Json header = Json::object();
-    std::string bytes;
-    bool met = false;
-    for (TensorInfo tensor : whole.tensors()) {
-      if (tensor.name == weight + name) {
-        met = true;
-        if (!change(tensor)) continue;
-      }
-      const std::size_t begin = bytes.size();
-      bytes.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
-      header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {begin, bytes.size()}}};
-    }
-    REQUIRE(met);
-    std::string head = header.dump();
-    std::string file(8, '\0');
-    const auto length = static_cast<std::uint64_t>(head.size());
-    std::memcpy(file.data(), &length, 8);
-    write_file_atomically(scratch.path() / "model.safetensors", file + head + bytes);
-    return thrown_by([&] { open_decoder<Cpu<float>>(scratch.path(), QLora{.rank = 2}); });
+    return thrown_by_changed(golden_storages / "checkpoint_nf4", weight + name, {Nf4{}}, change);
   };
   std::string text;
   const auto with_bytes = [&](std::string value) {
@@ -129,6 +170,57 @@ TEST_CASE("stored codes: parts that are missing, cut, of another type or of anot
   CHECK(with_state(std::string(5000, ' ')).starts_with("codes.state"));
 }
 
+TEST_CASE("stored codes: 8 bits without scales, with others than the rows have, or in another order are refused") {
+  const std::string module = "model.layers.0.self_attn.q_proj";
+  const auto thrown = [&](const std::string& part, const std::function<bool(TensorInfo&)>& change) {
+    const std::string message = thrown_by_changed(golden_storages / "checkpoint_int8", module + part, {Int8{}}, change);
+    if (message != "none") CHECK(message.find(module) != std::string::npos);
+    return message;
+  };
+  const auto without = [](TensorInfo&) { return false; };
+  const auto shaped = [](std::vector<Index> shape) {
+    return [shape](TensorInfo& tensor) { return tensor.shape = shape, true; };
+  };
+  const auto typed = [](std::string dtype) {
+    return [dtype](TensorInfo& tensor) { return tensor.dtype = dtype, true; };
+  };
+  CHECK(thrown(".weight", [](TensorInfo&) { return true; }) == "none");
+  CHECK(thrown(".weight_format", without) == "none");  // files of old releases
+
+  CHECK(thrown(".SCB", without).starts_with("codes.missing"));
+  CHECK(thrown(".SCB", [](TensorInfo& t) {
+          return t.name = "model.layers.0.self_attn.q_proj.weight.SCB", true;
+        }).starts_with("codes.missing"));
+  CHECK(thrown(".SCB", typed("I32")).starts_with("codes.dtype"));
+  CHECK(thrown(".SCB", shaped({1, 32})).starts_with("codes.size"));
+  CHECK(thrown(".SCB", [](TensorInfo& tensor) {
+          tensor.bytes = tensor.bytes.first(64), tensor.shape = {16};
+          return true;
+        }).starts_with("codes.size"));
+  CHECK(thrown(".weight", shaped({1024})).starts_with("codes.shape"));
+  CHECK(thrown(".weight", shaped({32, 32, 1})).starts_with("codes.shape"));
+  CHECK(thrown(".weight", shaped({16, 64})).starts_with("codes.size"));
+  CHECK(thrown(".weight", typed("U8")).starts_with("codes.dtype"));
+  CHECK(thrown(".weight", without).find("missing: " + module) != std::string::npos);
+  CHECK(thrown(".weight_format", typed("I8")).starts_with("codes.dtype"));
+  const std::array<std::byte, 1> ampere = {std::byte{3}};
+  const auto turned = [&](TensorInfo& tensor) { return tensor.bytes = ampere, true; };
+  CHECK(thrown(".weight_format", turned).find("is 3; expected 0") != std::string::npos);
+  CHECK(thrown(".weight_format", [](TensorInfo& tensor) {
+          tensor.bytes = {}, tensor.shape = {0};
+          return true;
+        }).starts_with("codes.format"));
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for (const float wrong : {-1.0f, -infinity, infinity, std::numeric_limits<float>::quiet_NaN(), 3e38f}) {
+    std::vector<float> scales(32, 1.0f);
+    scales[7] = wrong;
+    const auto damaged = [&](TensorInfo& tensor) { return tensor.bytes = std::as_bytes(std::span(scales)), true; };
+    const std::string message = thrown(".SCB", damaged);
+    CHECK(message.starts_with("codes.scale "));
+    CHECK(message.find("for row 7") != std::string::npos);
+  }
+}
+
 TEST_CASE("stored codes: a configuration that says otherwise than the weights is refused") {
   const ScratchFolder scratch;
   const auto opened = [&](const std::filesystem::path& weights, const Json& config) {
@@ -144,6 +236,10 @@ TEST_CASE("stored codes: a configuration that says otherwise than the weights is
   CHECK(opened(golden_storages / "checkpoint_nf4", dense).starts_with("weights.coding"));
   CHECK(opened(golden_storages / "checkpoint_nf4", fp4).starts_with("weights.coding"));
   CHECK(opened(golden_storages / "checkpoint_nf4", nf4) == "none");
+  const Json int8 = read_json(golden_storages / "checkpoint_int8/config.json");
+  CHECK(opened(golden_storages / "checkpoint_int8", nf4).starts_with("weights.coding"));
+  CHECK(opened(golden_storages / "checkpoint_int8", dense).starts_with("weights.coding"));
+  CHECK(opened(golden_storages / "checkpoint_nf4", int8).starts_with("weights.coding"));
 }
 
 }  // namespace stored_codes_test

@@ -28,7 +28,7 @@ TEST_CASE("optimizers: every word of the recipe trains, whole models and adapter
   }
 }
 
-TEST_CASE("optimizers: weights in bf16 that move in backward are planned to the byte and saved") {
+TEST_CASE("optimizers: weights in bf16, with what saves more beside them, are planned to the byte and saved") {
   TinyRun tiny(8);
   tiny.recipe["adapter"] = Json{{"method", "full"}};
   tiny.recipe["training"].update(Json{{"max_steps", 3},
@@ -53,6 +53,17 @@ TEST_CASE("optimizers: weights in bf16 that move in backward are planned to the 
   }
   CHECK(models[0] == models[1]);
   CHECK(bytes[1] < bytes[0]);
+
+  // With gradients in bf16 a step accumulates and clips.
+  const fs::path output = tiny / "gradients";
+  const Finished run =
+      run_program({"train", recipe, "--set", "output=" + output.string(), "--set", "training.gradients=bf16", "--set",
+                   "training.gradient_accumulation=2", "--set", "training.max_grad_norm=1.0"});
+  CAPTURE(run.err);
+  REQUIRE(run.code == 0);
+  const Json manifest = Json::parse(read_text(output / "run.json"));
+  CHECK(manifest["measured"]["peak_bytes"] == manifest["plan"]["peak_bytes"]);
+  CHECK(manifest["plan"]["peak_bytes"] < bytes[0]);
   CHECK(models[0].find("\"BF16\"") != std::string::npos);
 }
 

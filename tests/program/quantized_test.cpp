@@ -133,9 +133,9 @@ TEST_CASE("quantized: a checkpoint in 4 bits is opened as it lies, and not as so
         std::string::npos);
 }
 
-// The tiny model as transformers saves it in 4 bits; that the bytes are transformers' own is shown for the golden one
-// (tests/adapter/merge_test.cpp).
-void save_in_four_bits(const fs::path& folder) {
+// The tiny model as transformers saves it in 4 or 8 bits; that the bytes are transformers' own is shown for the golden
+// one (tests/adapter/merge_test.cpp).
+void save_quantized(const fs::path& folder, temper::Coding coding) {
   using namespace temper;
   std::vector<TensorToWrite> tensors;
   std::vector<std::unique_ptr<CodedMatrix>> matrices;
@@ -147,18 +147,18 @@ void save_in_four_bits(const fs::path& folder) {
       continue;
     }
     matrices.push_back(
-        std::make_unique<CodedMatrix>(Coding::nf4, ScaleForm::coded, tensor.shape[0], tensor.shape[1], values));
+        std::make_unique<CodedMatrix>(coding, merged_form(coding, {}), tensor.shape[0], tensor.shape[1], values));
     matrices.back()->add_to(tensors, tensor.name, Element::f32);
   }
   write_safetensors(folder / "model.safetensors", tensors);
   Json config = tiny_config();
-  config["quantization_config"] = quantization_config(Coding::nf4, ScaleForm::coded, "float32");
+  config["quantization_config"] = quantization_config(coding, merged_form(coding, {}), "float32");
   write_text(folder / "config.json", config.dump());
 }
 
 TEST_CASE("quantized: a checkpoint in 4 bits is trained on, resumed, evaluated, asked and merged") {
   TinyRun tiny;
-  save_in_four_bits(tiny / "model");
+  save_quantized(tiny / "model", temper::Coding::nf4);
   tiny.recipe["training"].update(Json{{"epochs", 8}, {"max_steps", 40}});
   check_run(tiny, "nf4", std::size_t{1} << 20);
   const std::string whole = without_time(read_text(tiny / "run/metrics.jsonl"));
@@ -200,12 +200,46 @@ TEST_CASE("quantized: a checkpoint in 4 bits is trained on, resumed, evaluated, 
   CHECK(certificate["loses_most"] == (coded.err.find("keeps less than half") != std::string::npos));
   CHECK(run_program({"eval", (tiny / "run").string(), "--json"}).code == 0);
   CHECK_FALSE(text({"--model", (tiny / "coded").string()}).empty());
-  CHECK(merged("other", "int8").code == 2);
+  CHECK(merged("other", "int4").code == 2);
 }
 
-TEST_CASE("quantized: stages on a checkpoint in 4 bits go on with it, and do not fold an adapter into it") {
+TEST_CASE("quantized: a checkpoint in 8 bits is trained on, evaluated and merged, into 8 bits again too") {
+  TinyRun tiny;
+  const std::size_t dense = dense_bytes_of(tiny);
+  save_quantized(tiny / "model", temper::Coding::int8);
+  check_run(tiny, "int8", dense);
+  for (const std::string type : {"none", "int8"}) {
+    const Finished merged =
+        run_program({"merge", "--model", (tiny / "model").string(), "--adapter", (tiny / "run/adapter").string(),
+                     "--output", (tiny / type).string(), "--quantization", type, "--json"});
+    REQUIRE(merged.code == 0);
+    CHECK(merged.json().contains("certificate") == (type == "int8"));
+    const Finished said = run_program(
+        {"generate", "--model", (tiny / type).string(), "--prompt", "Colour 1?", "--max-new-tokens", "4", "--json"});
+    CHECK(said.code == 0);
+  }
+  tiny.recipe["quantization"] = {{"type", "nf4"}};
+  CHECK(run_program({"plan", tiny.write_recipe().string()}).err.find("is int8 already") != std::string::npos);
+}
+
+TEST_CASE("quantized: a teacher that is quantized already is read as it lies: a model that is its own learns nothing") {
+  for (const temper::Coding coding : {temper::Coding::nf4, temper::Coding::int8}) {
+    TinyRun tiny(12);
+    save_quantized(tiny / "model", coding);
+    tiny.recipe["task"] = "distillation";
+    tiny.recipe["teacher"] = "model";
+    tiny.recipe["adapter"]["dropout"] = 0.0;
+    tiny.recipe["training"]["max_steps"] = 1;
+    const Finished finished = run_program({"train", tiny.write_recipe().string(), "--json"});
+    INFO(finished.err);
+    REQUIRE(finished.code == 0);
+    CHECK(Json::parse(finished.lines()[0])["training/divergence"] == 0);
+  }
+}
+
+TEST_CASE("quantized: stages on a checkpoint in 4 bits go on with it") {
   TinyRun tiny(12);
-  save_in_four_bits(tiny / "model");
+  save_quantized(tiny / "model", temper::Coding::nf4);
   tiny.recipe["training"]["max_steps"] = 4;
   tiny.recipe["stages"] = {Json::object(), {{"start", "continue"}}};
   Program stopped({"train", tiny.write_recipe().string(), "--json"});
@@ -219,11 +253,68 @@ TEST_CASE("quantized: stages on a checkpoint in 4 bits go on with it, and do not
   const Json own = temper::parse_json(read_text(tiny / "run/2-sft/recipe.json"), "recipe.json");
   CHECK(own["quantization"]["type"] == "nf4");
   CHECK(run_program({"plan", (tiny / "run/recipe.json").string()}).code == 0);
+}
 
-  tiny.recipe["stages"][1]["start"] = "merge";
-  const Finished merged = run_program({"plan", tiny.write_recipe().string()});
-  CHECK(merged.code == 2);
-  CHECK(merged.err.find("which is quantized (nf4)") != std::string::npos);
+TEST_CASE("quantized: stages fold an adapter into a checkpoint in 4 bits, densely, or into codes with a certificate") {
+  TinyRun tiny(12);
+  save_quantized(tiny / "model", temper::Coding::nf4);
+  tiny.recipe["training"]["max_steps"] = 2;
+  // What stages hold their model in, and what that takes, is known before the first is trained.
+  const auto trained = [&](const Json& stages) {
+    tiny.recipe["stages"] = stages;
+    const std::string recipe = tiny.write_recipe().string();
+    const Finished plan = run_program({"plan", recipe, "--json"});
+    INFO(plan.err);
+    REQUIRE(plan.code == 0);
+    const Finished finished = run_program({"train", recipe, "--force"});
+    INFO(finished.err);
+    REQUIRE(finished.code == 0);
+    const Json manifest = temper::parse_json(read_text(tiny / "run/run.json"), "run.json");
+    const Json planned = plan.json();
+    for (std::size_t i = 0; i < stages.size(); ++i)
+      CHECK(manifest["stages"][i]["plan"]["peak_bytes"] == planned["stages"][i]["peak_bytes"]);
+    return planned;
+  };
+  const auto config = [&](const std::string& folder) {
+    return temper::parse_json(read_text(tiny / folder / "config.json"), "config.json");
+  };
+  const auto type_of = [&](const std::string& stage) {
+    return temper::parse_json(read_text(tiny / ("run/" + stage) / "recipe.json"),
+                              "recipe.json")["quantization"]["type"];
+  };
+
+  // As 'temper merge' does: what nothing is asked for becomes dense.
+  const Json dense =
+      trained({Json::object(), {{"start", "merge"}}, {{"start", "merge"}, {"adapter", {{"method", "full"}}}}});
+  CHECK(frozen_bytes(dense["stages"][1]) > frozen_bytes(dense["stages"][0]));
+  CHECK_FALSE(config("run/1-sft/merged").contains("quantization_config"));
+  CHECK_FALSE(fs::exists(tiny / "run/1-sft/merged/merge_certificate.json"));
+  CHECK(type_of("1-sft") == "nf4");
+  CHECK(type_of("2-sft") == "none");
+  CHECK(fs::exists(tiny / "run/3-sft/model/model.safetensors"));
+
+  const Json coded = trained({Json::object(),
+                              {{"start", "merge"}, {"quantization", {{"type", "nf4"}}}},
+                              {{"start", "continue"}},
+                              {{"start", "merge"}, {"quantization", {{"type", "int8"}}}}});
+  CHECK(frozen_bytes(coded["stages"][1]) == frozen_bytes(coded["stages"][0]));
+  CHECK(frozen_bytes(coded["stages"][3]) > frozen_bytes(coded["stages"][0]));
+  CHECK(config("run/1-sft/merged")["quantization_config"]["bnb_4bit_quant_type"] == "nf4");
+  CHECK(config("run/3-sft/merged")["quantization_config"]["load_in_8bit"] == true);
+  const Json certificate =
+      temper::parse_json(read_text(tiny / "run/1-sft/merged/merge_certificate.json"), "certificate");
+  CHECK(certificate["matrices"].size() == 14);
+  CHECK(read_text(tiny / "run/2-sft/log.txt").find("keeps less than half") != std::string::npos);
+  CHECK(type_of("3-sft") == "nf4");
+  CHECK(run_program({"plan", (tiny / "run/recipe.json").string()}).code == 0);
+
+  // A stage that goes on with codes has those; another type is a mistake that is found before anything is trained.
+  tiny.recipe["stages"] = {Json::object(),
+                           {{"start", "merge"}, {"quantization", {{"type", "nf4"}}}},
+                           {{"start", "continue"}, {"quantization", {{"type", "int8"}}}}};
+  const Finished other = run_program({"plan", tiny.write_recipe().string()});
+  CHECK(other.code == 2);
+  CHECK(other.err.find("is nf4 already") != std::string::npos);
 }
 
 }  // namespace quantized_test

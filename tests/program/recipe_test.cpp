@@ -216,6 +216,15 @@ TEST_CASE("recipe: how trained matrices are held and moved is asked of those tha
   CHECK(holds(lines, "training.max_grad_norm: is of all gradients"));
   CHECK(holds(lines, "training.gradient_accumulation: adds gradients up"));
   CHECK(complaints(recipe, {"--set", "adapter.method=full"}).size() == 2);
+  const std::vector<std::string> thin = {"--set", "adapter.method=full", "--set", "training.gradients=bf16"};
+  CHECK(complaints(recipe, thin).size() == 3);
+  CHECK(holds(complaints(recipe, thin), "training.gradients: are not held with training.update in_backward"));
+  CHECK(complaints(recipe, {"--set", "training.gradients=bf16"}).size() == 5);
+  auto wide = thin;
+  wide.insert(wide.end(), {"--set", "training.precision=fp32", "--set", "training.update=after_backward"});
+  const auto of_wide = complaints(recipe, wide);
+  CHECK(of_wide.size() == 1);
+  CHECK(holds(of_wide, "training.gradients: are held in bf16 beside weights in bf16; expected training.precision"));
   const std::vector<std::string> alone = {"--set", "training.max_grad_norm=null", "--set",
                                           "training.gradient_accumulation=1"};
   for (const std::string trained : {"adapter.method=full", "adapter.modules_to_save=[\"lm_head\"]"}) {

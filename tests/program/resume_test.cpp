@@ -5,6 +5,7 @@
 
 #include "program/program.hpp"
 #include "program/tiny_model.hpp"
+#include "temper/io/hash.hpp"
 
 namespace resume_test {
 
@@ -136,6 +137,25 @@ TEST_CASE("resume: what was damaged or changed is refused with 76 and named") {
   CHECK(changed.code == 76);
   CHECK(changed.err.find("train.jsonl") != std::string::npos);
   write_text(runs / "train.jsonl", rows);
+
+  // Whole JSON, with the wrong things in it.
+  const auto refuses = [&](const fs::path& file, const std::string& written, const std::string& part) {
+    const std::string before = read_text(file);
+    write_text(file, written);
+    const Finished finished = resume(runs / "run");
+    INFO(finished.err);
+    CHECK(finished.code == 76);
+    CHECK(finished.err.find(part) != std::string::npos);
+    write_text(file, before);
+  };
+  temper::Json manifest = temper::read_json(runs / "run" / "run.json");
+  manifest["recipe_sha256"] = 7;
+  refuses(runs / "run" / "run.json", manifest.dump(), "recipe.json");
+  temper::Json record = temper::read_json(checkpoint / "checkpoint.json");
+  record.erase("sha256");
+  record["files"]["../../run.json"] = "";
+  record["sha256"] = temper::sha256_of(record.dump());
+  refuses(checkpoint / "checkpoint.json", record.dump(), "'../../run.json' among its files");
   CHECK(resume(runs / "run").code == 0);
 }
 

@@ -16,15 +16,17 @@ using temper::TokenId;
 const fs::path golden = fs::path(TEMPER_TESTS) / "golden";
 
 // A recorded language model with the recorded score head.
-void write_scored(const std::string& family, const Json& head, const fs::path& folder) {
+void write_scored(const fs::path& recorded, const Json& head, const fs::path& folder) {
   fs::create_directories(folder);
-  fs::copy_file(golden / "model" / family / "config.json", folder / "config.json");
+  fs::copy_file(recorded / "config.json", folder / "config.json");
   write_tokenizer(folder);
-  const temper::SafetensorsFile weights(golden / "model" / family / "model.safetensors");
+  const temper::SafetensorsFile weights(recorded / "model.safetensors");
   std::vector<temper::TensorToWrite> tensors;
-  for (const temper::TensorInfo& tensor : weights.tensors())
-    if (tensor.name != "lm_head.weight")
-      tensors.push_back(temper::tensor_of_bytes(tensor.name, temper::Element::f32, tensor.shape, tensor.bytes));
+  for (const temper::TensorInfo& tensor : weights.tensors()) {
+    if (tensor.name == "lm_head.weight") continue;
+    tensors.push_back(temper::tensor_of_bytes(tensor.name, temper::Element::f32, tensor.shape, tensor.bytes));
+    if (!tensor.element) tensors.back().codes = tensor.dtype;
+  }
   const auto values = head.get<std::vector<float>>();
   tensors.push_back(temper::tensor_of_bytes("score.weight", temper::Element::f32, {1, std::ssize(values)},
                                             std::as_bytes(std::span(values))));
@@ -55,7 +57,7 @@ TEST_CASE("reward model: every score is that of transformers, whatever is scored
   for (const std::string family : {"llama3", "qwen2"}) {
     CAPTURE(family);
     const TestFolder folder;
-    write_scored(family, record[family]["reward"]["head"], folder / "model");
+    write_scored(golden / "model" / family, record[family]["reward"]["head"], folder / "model");
     const Json rows = temper::read_json(golden / "model" / family / "batch.json");
     const auto model = temper_cli::open_reward_model(folder / "model", 64, temper::Execution::running);
     const std::vector<double> scores = scores_of(*model, rows);
@@ -70,10 +72,26 @@ TEST_CASE("reward model: every score is that of transformers, whatever is scored
   }
 }
 
+TEST_CASE("reward model: one that is quantized already is read as it lies, and scores nearly the same") {
+  const Json record = temper::read_json(golden / "objective/scores.json")["llama3"]["reward"];
+  const Json rows = temper::read_json(golden / "model/llama3/batch.json");
+  const auto expected = record["scores"].get<std::vector<double>>();
+  const TestFolder folder;
+  write_scored(golden / "storage/checkpoint_int8", record["head"], folder / "model");
+  const auto model = temper_cli::open_reward_model(folder / "model", 64, temper::Execution::running);
+  const std::vector<double> scores = scores_of(*model, rows);
+  REQUIRE(scores.size() == expected.size());
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    error = std::max(error, std::abs(scores[i] - expected[i])), size = std::max(size, std::abs(expected[i]));
+  CHECK(error > 0);
+  CHECK(error < 0.05 * size);
+}
+
 TEST_CASE("reward model: an adapter, a language model and another vocabulary are refused") {
   const Json record = temper::read_json(golden / "objective/scores.json");
   const TestFolder folder;
-  write_scored("qwen2", record["qwen2"]["reward"]["head"], folder / "model");
+  write_scored(golden / "model/qwen2", record["qwen2"]["reward"]["head"], folder / "model");
   const auto refused = [&](const fs::path& path, Index vocabulary, const std::string& part) {
     CHECK_THROWS_WITH_AS((void)temper_cli::open_reward_model(path, vocabulary, temper::Execution::planning),
                          doctest::Contains(part.c_str()), temper::Error);

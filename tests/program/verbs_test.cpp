@@ -125,7 +125,10 @@ TEST_CASE("preview: CSV is read, rows on both sides are warned of, rows of other
   write_text(tiny / "train.csv", "text,label\na,b\n");
   const Finished refused = run_program({"preview", tiny.write_recipe().string()});
   CHECK(refused.code == 2);
-  CHECK(refused.err.find("is a classification row, which this task cannot train on") != std::string::npos);
+  CHECK(refused.err.find("is a row of format classification, which this task cannot train on") != std::string::npos);
+  CHECK(refused.err.find("built-in") == std::string::npos);
+  CHECK(finished.err.find("the model has no chat template: rows are written with the built-in one") !=
+        std::string::npos);
 }
 
 TEST_CASE("plan: the holders sum to the peak") {
@@ -138,7 +141,19 @@ TEST_CASE("plan: the holders sum to the peak") {
   CHECK(sum == plan["peak_bytes"].get<std::size_t>());
   CHECK(plan["steps"] == 6);
   CHECK(plan["fits"] == true);
+  CHECK(finished.err.find("warm-up") == std::string::npos);
   CHECK(!fs::exists(tiny / "run"));
+}
+
+TEST_CASE("plan: a run that ends before its warm-up does, and rows beyond the model's positions, are warned of") {
+  TinyRun tiny;
+  write_text(tiny / "train.jsonl", R"({"prompt": "a", "completion": ")" + std::string(400, 'b') + "\"}\n");
+  const std::string recipe = tiny.write_recipe().string();
+  const Finished one = run_program({"plan", recipe, "--set", "training.max_steps=1", "--set", "data.max_length=300"});
+  REQUIRE(one.code == 0);
+  CHECK(one.err.find("warm-up takes the whole run of 1 step, so the learning rate ends at 0 and never gets to 0.01") !=
+        std::string::npos);
+  CHECK(one.err.find("rows have up to 300 tokens, and the model knows 256 positions") != std::string::npos);
 }
 
 TEST_CASE("eval: a recipe, and a run, whose last evaluation it repeats") {
@@ -185,6 +200,10 @@ TEST_CASE("generate and merge: a merged model answers as the adapter does") {
   };
   CHECK(text({"--model", merged}) == text({"--model", model, "--adapter", adapter}));
   CHECK(run_program({"generate", "--model", (tiny / "absent").string(), "--prompt", "x"}).code == 2);
+  // The run's folder, and not what is in it: a likely slip.
+  const Finished slip = run_program({"merge", "--model", model, "--adapter", (tiny / "run").string(), "--output", "x"});
+  CHECK(slip.code == 76);
+  CHECK(slip.err.find("did you mean '" + adapter + "'?") != std::string::npos);
 }
 
 TEST_CASE("train, eval, generate: a tuned prompt lowers the loss, is small, and goes on from where it was") {
@@ -219,6 +238,10 @@ TEST_CASE("inspect: tensors of files and folders, and tokens of a file") {
   CHECK(run_program({"inspect", (tiny / "model" / "model.safetensors").string(), "--json"}).json()["tensors"].size() ==
         21);
   CHECK(run_program({"inspect", (tiny / "train.jsonl").string()}).code == 76);
+  for (const char* coding : {"nf4", "fp4", "int8"}) {  // parameters of the model, whatever holds them
+    const std::string folder = std::string(TEMPER_TESTS "/golden/storage/checkpoint_") + coding;
+    CHECK(run_program({"inspect", folder, "--json"}).json()["parameters"] == 18080);  // as transformers counts
+  }
   const Finished tokens = run_program(
       {"inspect", "--tokenize", (tiny / "train.jsonl").string(), "--tokenizer", (tiny / "model").string(), "--json"});
   REQUIRE(tokens.code == 0);

@@ -30,7 +30,7 @@ inline std::vector<RuleCase> rule_cases() {
           {"muon", {Muon{}}, 2e-3}};
 }
 
-// Four rows a step; as a rule on a model whose checkpoint is BF16.
+// As a rule on a model whose checkpoint is BF16.
 struct FullRun {
   GoldenBatch golden;
   Decoder<Cpu<float>, Full> model;
@@ -46,11 +46,16 @@ struct FullRun {
         rate(of.rate),
         trainee(model, objective, rule, shape_of(golden.packed(0, 8).host()), {.threads = threads}) {}
 
-  std::vector<double> steps(Step from, Step to) {
+  // Four rows a step, so many in a micro-batch.
+  std::vector<double> steps(Step from, Step to, std::size_t rows = 4) {
     std::vector<double> losses;
     for (Step k = from; k < to; ++k) {
-      const auto first = static_cast<std::size_t>(k) * 4;
-      losses.push_back(trainee.step(k, {golden.packed(first, first + 4)}, rate, 1).first);
+      std::vector<PackedRows> batches;
+      for (std::size_t row = 0; row < 4; row += rows) {
+        const std::size_t first = static_cast<std::size_t>(k) * 4 + row;
+        batches.push_back(golden.packed(first, first + rows));
+      }
+      losses.push_back(trainee.step(k, batches, rate, 1).first);
     }
     return losses;
   }

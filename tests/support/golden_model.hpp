@@ -23,6 +23,20 @@ inline const std::vector<std::string>& golden_families() {
   return names;
 }
 
+// llama3 with the weights of its projections rounded to f16, as transformers does before it quantizes to 8 bits.
+inline void write_rounded_llama3(const std::filesystem::path& folder) {
+  const WeightFolder weights(golden_models / "llama3");
+  std::vector<TensorToWrite> tensors;
+  for (const TensorInfo& tensor : weights.tensors())
+    tensors.push_back({tensor.name, Element::f32, tensor.shape, {}, [&tensor](Index first, std::span<float> to) {
+                         widen(tensor, first, to);
+                         if (tensor.name.find("_proj") == std::string::npos) return;
+                         for (float& value : to) value = to_float(to_f16(value));
+                       }});
+  write_weights(folder, tensors);
+  std::filesystem::copy_file(golden_models / "llama3/config.json", folder / "config.json");
+}
+
 // Documents one after the other; owns what a HostBatch views.
 struct PackedRows {
   std::vector<TokenId> tokens, targets;

@@ -32,10 +32,10 @@ struct Learner {
   Session<B, AdamW> session;
   Rollouts<Decoder<B, A>> rollouts;
 
-  Learner(A adapter, const Ppo& settings, std::uint64_t s, Index batch_size = 4)
+  Learner(A adapter, const Ppo& settings, std::uint64_t s, Index batch_size = 4, BuildOptions options = {})
       : ppo(settings),
         seed(s),
-        model(small_config(), adapter, nullptr, {.seed = s, .base = Base::kept}),
+        model(small_config(), adapter, nullptr, with_base(options, s)),
         policy(model, settings.has_values() ? ValueHead::one : ValueHead::none),
         shape{.tokens = batch_size * (longest + settings.max_new_tokens),
               .documents = batch_size,
@@ -44,6 +44,11 @@ struct Learner {
         plan(plan_ppo_step(policy, adamw, shape, {.seed = s, .threads = 1})),
         session(policy, adamw, plan, {.seed = s, .threads = 1}),
         rollouts(model, session.context().stream(), {.sequences = 8, .places = longest + settings.max_new_tokens}) {}
+
+  static BuildOptions with_base(BuildOptions options, std::uint64_t s) {
+    options.seed = s, options.base = Base::kept;
+    return options;
+  }
 
   // Answers to prompts of one to five tokens, each as often as a group has.
   std::vector<Answer> draw(Step step) {
@@ -215,6 +220,23 @@ TEST_CASE("ppo_step: an answer without its end is fined, and the plan's bytes ar
   CHECK(metrics.tokens == 16);
   CHECK(learner.session.allocated_bytes() == learner.plan.peak_bytes());
   CHECK(learner.session.context().arena().peak() == learner.plan.arena_bytes());
+}
+
+// One micro-batch rounds a gradient's element once, or twice in a tied table: each errs by less than 2^-7 of it.
+TEST_CASE("ppo_step: gradients in bf16 are those in float, rounded") {
+  const Ppo ppo{.epochs = 1, .max_new_tokens = 4, .advantage = Advantage::group, .group_size = 4};
+  const auto norm = [&](Precision gradients) {
+    Learner learner(Full{}, ppo, 3, 24, {.precision = Precision::bf16, .gradients = gradients});
+    const auto answers = learner.draw(0);
+    REQUIRE(answers.size() <= 24);
+    const PpoStepMetrics metrics = learner.step(0, 1e-3, answers, various(answers));
+    CHECK(metrics.ratio == 1);
+    CHECK(learner.session.allocated_bytes() == learner.plan.peak_bytes());
+    return metrics.grad_norm;
+  };
+  const double exact = norm(Precision::full), rounded = norm(Precision::bf16);
+  CHECK(rounded != exact);
+  CHECK(std::abs(rounded / exact - 1) < 0x1p-6);
 }
 
 TEST_CASE("ppo_step: what does not fit together is refused") {

@@ -34,7 +34,7 @@ struct BaseLinear {
     if (weight) {
       const auto scope = ctx.scope();
       const auto gradient = gradient_of(ctx, *weight);
-      matmul_outer(ctx, onto(gradient), dy, x);
+      matmul_outer(ctx, gradient, dy, x);
       matmul_transposed(ctx, dx, dy, weight->matrix());
       gradient_is_whole(ctx, *weight, gradient);
     } else {
@@ -59,7 +59,7 @@ BaseLinear<B> base_linear(Builder<B>& build, std::string_view path, LinearShape 
   BaseLinear<B> layer;
   const bool trains_weight = trains == Trains::weight || trains == Trains::weight_and_bias;
   const bool trains_bias = trains == Trains::bias || trains == Trains::weight_and_bias;
-  if (trains_weight) layer.weight = build.trained_matrix(name + ".weight", shape.out, shape.in, build.update());
+  if (trains_weight) layer.weight = build.trained_matrix(name + ".weight", shape.out, shape.in, build.gradients());
   if (!trains_weight || build.keeps_base()) layer.frozen.weight = storage.matrix(build, path, shape.out, shape.in);
   if (!shape.bias) return layer;
   if (trains_bias) layer.bias = build.trained(name + ".bias", {shape.out}, zeros);

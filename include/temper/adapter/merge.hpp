@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Folds an adapter into its base: W + s B A, and with DoRA each row brought to its magnitude, computed in float and
-// rounded once to the base's own type, of a base in 4 bits to the type that it had before. Works on files, matrix by
-// matrix, so it needs no more memory than the largest matrix's adapter. Into 4 bits the result is held until it is
+// rounded once to the base's own type, of a quantized base to the type that it had before. Works on files, matrix by
+// matrix, so it needs no more memory than the largest matrix's adapter. Into 4 or 8 bits the result is held until it is
 // written, and what that loses is measured.
 #pragma once
 #include <filesystem>
@@ -123,7 +123,7 @@ class MergedTensors {
       keep(base.codes).add_to(tensors_, name, base.element);
     } else {
       const Index rows = base.shape[0], cols = base.shape[1];
-      const ScaleForm form = base.codes ? base.codes->form() : ScaleForm::coded;
+      const ScaleForm form = merged_form(into_, base.codes ? base.codes->codes() : Codes{});
       const CodedMatrix& stored = keep(std::make_shared<CodedMatrix>(into_, form, rows, cols, values));
       kept_.back()->add_to(tensors_, name, base.element);
       std::shared_ptr<CodedMatrix> again;  // what is not changed keeps its share whatever this would be
@@ -168,12 +168,10 @@ class MergedTensors {
   std::vector<MatrixLoss> losses_;
 };
 
-// 'folder' is one that a NewFolder builds; the result loads as a model of its own: dense, or in 4 bits, and then what
+// 'folder' is one that a NewFolder builds; the result loads as a model of its own: dense, or quantized, and then what
 // each matrix that was quantized anew lost is returned.
 inline std::vector<MatrixLoss> merge_adapter(const std::filesystem::path& base, const std::filesystem::path& adapter,
                                              const std::filesystem::path& folder, Coding into = Coding::dense) {
-  require(into != Coding::int8, Fault::usage, "merge.coding",
-          "merge: into int8 is asked for; expected dense, nf4 or fp4");
   const bool dora = peft_kind(adapter) == PeftKind::dora;
   const Lora<> lora = dora ? read_peft_dora(adapter).lora : read_peft_config(adapter);
   const WeightFolder weights(base);
@@ -267,7 +265,7 @@ inline std::vector<MatrixLoss> merge_adapter(const std::filesystem::path& base, 
 
   merged.settle(config);
   if (config == read_json(base / "config.json"))
-    std::filesystem::copy_file(base / "config.json", folder / "config.json");
+    copy_file_atomically(base / "config.json", folder / "config.json");
   else
     write_file_atomically(folder / "config.json", config.dump(2) + "\n");
   write_weights(folder, merged.tensors());

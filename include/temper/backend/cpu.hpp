@@ -9,6 +9,7 @@
 #include "temper/backend/cpu/divergence.hpp"
 #include "temper/backend/cpu/dora.hpp"
 #include "temper/backend/cpu/embedding.hpp"
+#include "temper/backend/cpu/gradient.hpp"
 #include "temper/backend/cpu/head.hpp"
 #include "temper/backend/cpu/linear.hpp"
 #include "temper/backend/cpu/memory.hpp"

@@ -28,15 +28,11 @@ struct LinearShape {
 // said before (Adapters::off).
 enum class Base { replaced, kept };
 
-// How matrices of the model that are trained are held: as the backend computes, or in bf16, two bytes an element, which
-// optimizers move by stochastic rounding. Vectors, and what an adapter adds, are held as the backend computes.
-enum class Precision { full, bf16 };
-
 // How what is trained of the model is held.
 struct TrainedForm {
   Base base = Base::replaced;
   Precision precision = Precision::full;
-  Update update = Update::after_backward;
+  GradientForm gradients = {};
 };
 
 template <class B>
@@ -69,8 +65,10 @@ class Builder {
   std::uint64_t seed() const { return seed_; }
   bool has(std::string_view name) const { return source_ && source_->find(name).has_value(); }
   bool keeps_base() const { return form_.base == Base::kept; }
-  bool trains_base() const { return trains_base_; }  // so far
-  Update update() const { return form_.update; }     // of matrices whose gradient comes from one place
+  bool trains_base() const { return trains_base_; }           // so far
+  GradientForm gradients() const { return form_.gradients; }  // of a matrix whose gradient comes from one place
+  // Of one whose gradient comes from several, so that it moves after backward.
+  GradientForm held_gradients() const { return {Update::after_backward, form_.gradients.precision}; }
 
   // A weight matrix that is only read: the source's own bytes, in the source's own format.
   DenseMatrix<B> frozen_matrix(const std::string& name, Index rows, Index cols) {
@@ -111,14 +109,15 @@ class Builder {
     trains_base_ = true;
     return loaded(slot(name, std::move(shape), form_.precision), initial);
   }
-  Parameter<B> trained_matrix(const std::string& name, Index rows, Index cols, Update update = Update::after_backward) {
+  Parameter<B> trained_matrix(const std::string& name, Index rows, Index cols, GradientForm gradient = {}) {
     trains_base_ = true;
-    return loaded(slot(name, {rows, cols}, form_.precision, update), normal(initializer_range_));
+    return loaded(slot(name, {rows, cols}, form_.precision, gradient), normal(initializer_range_));
   }
 
   // A trained tensor of the model that its source may lack: a head that is new to it.
-  Parameter<B> trained_if_there(const std::string& name, std::vector<Index> shape, Initial initial) {
-    Parameter<B> p = slot(name, std::move(shape), form_.precision);
+  Parameter<B> trained_if_there(const std::string& name, std::vector<Index> shape, Initial initial,
+                                GradientForm gradient = {}) {
+    Parameter<B> p = slot(name, std::move(shape), form_.precision, gradient);
     with_values(p, [&](auto values) {
       if (has(name))
         load_or_fill(values, name, p.shape, initial);
@@ -137,8 +136,8 @@ class Builder {
 
   // A trained copy of a tensor that stays in use elsewhere (a head saved beside a tied embedding).
   Parameter<B> trained_copy(const std::string& name, const std::string& of, Index rows, Index cols,
-                            Update update = Update::after_backward) {
-    Parameter<B> p = slot(name, {rows, cols}, form_.precision, update);
+                            GradientForm gradient = {}) {
+    Parameter<B> p = slot(name, {rows, cols}, form_.precision, gradient);
     with_values(p, [&](auto values) {
       if (const auto tensor = source_ ? source_->find(of) : std::nullopt)
         widen(values, *tensor);
@@ -254,19 +253,20 @@ class Builder {
     return {block.data, tensor.element, rows, cols};
   }
 
-  Parameter<B> slot(std::string name, std::vector<Index> shape, Precision precision,
-                    Update update = Update::after_backward) {
+  Parameter<B> slot(std::string name, std::vector<Index> shape, Precision precision, GradientForm gradient = {}) {
     const std::array<Index, 2> extents = {shape.size() == 2 ? shape[0] : 1, shape.back()};
     Parameter<B> p{.name = std::move(name), .shape = std::move(shape)};
-    p.update = update;
+    p.update = gradient.update;
+    p.gradient.shape = extents;
     if (precision == Precision::bf16 && p.is_matrix()) {
       p.narrow = memory_.template allocate<bf16, 2>(Holder::trained_weights, extents);
       p.value.shape = extents;
     } else {
       p.value = memory_.template allocate<Act, 2>(Holder::trained_weights, extents);
     }
-    if (update == Update::in_backward)
-      p.gradient.shape = extents;
+    if (gradient.update == Update::in_backward) return p;
+    if (gradient.precision == Precision::bf16 && p.is_narrow())
+      p.narrow_gradient = memory_.template allocate<bf16, 2>(Holder::gradients, extents);
     else
       p.gradient = memory_.template allocate<Act, 2>(Holder::gradients, extents);
     return p;

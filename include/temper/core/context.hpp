@@ -81,10 +81,18 @@ class Context {
   // depend on these and on nothing else, so that splitting a step into micro-batches differently draws the same
   // numbers. What an adapter adds changes only between steps: what a layer derives from that and from frozen weights
   // alone it may derive where no token came before, and use again until that is so once more.
-  void set_position(Step step, Index first_token) { step_ = step, first_token_ = first_token; }
+  void set_position(Step step, Index first_token) { set_position(step, first_token, step); }
+  // Where a step has several updates, the number of this one.
+  void set_position(Step step, Index first_token, Step update) {
+    step_ = step, first_token_ = first_token, update_ = update;
+  }
   Step step() const { return step_; }
   Index first_token() const { return first_token_; }
   Random random(std::uint32_t site) const { return {seed_, site, static_cast<std::uint32_t>(step_)}; }
+  // What is rounded as micro-batches are added up is rounded by other bits in each of them.
+  Random rounding(std::uint32_t site) const {
+    return {seed_, random_site(static_cast<std::uint64_t>(first_token_), site), static_cast<std::uint32_t>(update_)};
+  }
 
   // Scratch made after this goes when it goes.
   class Scope {
@@ -164,7 +172,7 @@ class Context {
   Timing timing_ = Timing::off;
   Checking checking_ = Checking::off;
   Mover<B>* mover_ = nullptr;
-  Step step_ = 0;
+  Step step_ = 0, update_ = 0;
   Index first_token_ = 0;
   std::vector<OperationTotal> operations_;
 };

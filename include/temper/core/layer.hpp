@@ -19,6 +19,16 @@ namespace temper {
 // memory is held for that gradient: it is scratch, and the next weight's takes its place.
 enum class Update { after_backward, in_backward };
 
+// How numbers of trained matrices are held: as the backend computes, or in bf16, two bytes an element, rounded at
+// random. Vectors, and what an adapter adds, are held as the backend computes.
+enum class Precision { full, bf16 };
+
+// How the gradient of a trained matrix is held, by a layer that asks gradient_of where to add.
+struct GradientForm {
+  Update update = Update::after_backward;
+  Precision precision = Precision::full;
+};
+
 // A tensor that is trained. Vectors are held as one row; 'shape' is the shape that a file shows. A matrix may be held
 // in bf16 (Precision::bf16): its 'value' then has a shape, and memory only while an optimizer moves it.
 template <class B>
@@ -27,12 +37,20 @@ struct Parameter {
   std::string name;          // as in a Hugging Face file: model.layers.0.self_attn.q_proj.lora_A.weight
   std::vector<Index> shape;  // [n] or [rows, cols]
   View<B, Act, 2> value{}, gradient{};
-  View<B, bf16, 2> narrow{};  // the values where they are held in bf16, else empty
-  double rate_scale = 1;      // of the learning rate (LoRA+)
+  View<B, bf16, 2> narrow{};           // the values where they are held in bf16, else empty
+  View<B, bf16, 2> narrow_gradient{};  // the same of the gradient; 'gradient' then has a shape alone
+  double rate_scale = 1;               // of the learning rate (LoRA+)
   Update update = Update::after_backward;
 
   DenseMatrix<B> matrix() const { return is_narrow() ? DenseMatrix<B>(narrow) : DenseMatrix<B>(value); }
   bool is_narrow() const { return !narrow.empty(); }
+  bool has_narrow_gradient() const { return !narrow_gradient.empty(); }
+
+  // Where a gradient that is held is added to.
+  Gradient<B> held_gradient() const {
+    if (!has_narrow_gradient()) return gradient;
+    return {narrow_gradient, random_site(name, random_site("gradient "))};
+  }
 
   Index size() const { return value.size(); }
   bool is_matrix() const { return shape.size() == 2; }  // matrices decay, vectors do not
@@ -46,8 +64,8 @@ View<B, const typename B::Activation, 1> vector_of(const Parameter<B>& p) {
 // [gradient_of]
 // What backward adds a parameter's gradient to: its own memory, or zeroed scratch of the enclosing scope.
 template <class B>
-View<B, typename B::Activation, 2> gradient_of(Context<B>& ctx, const Parameter<B>& p) {
-  if (p.update == Update::after_backward) return p.gradient;
+Gradient<B> gradient_of(Context<B>& ctx, const Parameter<B>& p) {
+  if (p.update == Update::after_backward) return p.held_gradient();
   const auto gradient = scratch<typename B::Activation>(ctx, p.gradient.rows(), p.gradient.cols());
   zero(ctx, flat(gradient));
   return gradient;
@@ -55,17 +73,27 @@ View<B, typename B::Activation, 2> gradient_of(Context<B>& ctx, const Parameter<
 
 // Says that nothing more will be added, and that this step no longer needs the weight.
 template <class B>
-void gradient_is_whole(Context<B>& ctx, Parameter<B>& p, View<B, typename B::Activation, 2> gradient) {
+void gradient_is_whole(Context<B>& ctx, Parameter<B>& p, const Gradient<B>& gradient) {
   if (p.update == Update::after_backward) return;
   require(ctx.mover() != nullptr, Fault::usage, "step.no_mover",
           "{} is to be moved in backward but nothing is there to move it; expected begin_step with the optimizer and "
           "its rate, or a model built with Update::after_backward",
           p.name);
-  p.gradient.data = gradient.data;
+  p.gradient.data = gradient.wide.data;
   ctx.mover()->move(ctx, p);
   p.gradient.data = nullptr;
 }
 // [/gradient_of]
+
+// A step's gradients begin at zero.
+template <class B>
+void zero_gradient(Context<B>& ctx, const Parameter<B>& p) {
+  if (p.update == Update::in_backward) return;
+  if (p.has_narrow_gradient())
+    zero(ctx, flat(p.narrow_gradient));
+  else
+    zero(ctx, flat(p.gradient));
+}
 
 struct AnyVisitor {  // stands for any visitor in concepts (nvcc takes no lambda inside requires)
   void operator()(auto&) const {}

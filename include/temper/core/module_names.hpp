@@ -60,10 +60,13 @@ inline std::string nearest_modules(std::string_view name, const std::vector<std:
     if (std::any_of(near.begin(), near.end(), [&](const auto& n) { return n.second == candidate; })) continue;
     near.emplace_back(edit_distance(name, candidate), candidate);
   }
-  std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::string text;
-  for (std::size_t i = 0; i < std::min<std::size_t>(near.size(), 3); ++i)
-    text += (i ? ", " : "") + std::string(near[i].second);
+  for (int i = 0; i < 3 && !near.empty(); ++i) {
+    const auto best =
+        std::min_element(near.begin(), near.end(), [](const auto& x, const auto& y) { return x.first < y.first; });
+    text += (i > 0 ? ", " : "") + std::string(best->second);
+    near.erase(best);
+  }
   return text;
 }
 

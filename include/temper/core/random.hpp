@@ -55,6 +55,13 @@ constexpr std::uint32_t random_site(std::string_view name, std::uint32_t before 
   return hash;
 }
 
+// The same of a number.
+constexpr std::uint32_t random_site(std::uint64_t number, std::uint32_t before) {
+  std::uint32_t hash = before;
+  for (int byte = 0; byte < 8; ++byte) hash = (hash ^ static_cast<std::uint8_t>(number >> (8 * byte))) * 16777619u;
+  return hash;
+}
+
 // One stream of numbers. Elements are 64 bits wide; four neighbours share one Philox block.
 struct Random {
   std::uint64_t seed = 0;

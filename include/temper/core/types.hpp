@@ -51,19 +51,22 @@ constexpr bf16 to_bf16(float x, std::uint16_t random) {
   return {static_cast<std::uint16_t>((bits + added) >> 16)};
 }
 
-// x, rounded before anything is done with it: g++ makes one fused operation of a product and a sum wherever it sees
-// them (clang within an expression only).
+// x, rounded before anything is done with it. Compilers make one fused operation of a product and a sum wherever they
+// see them (clang within an expression only, but for -ffp-contract=fast), and g++ forgets __builtin_assoc_barrier where
+// it makes vectors of a loop. Through an empty instruction nothing is seen; nor are vectors made, so that hot loops
+// spell out the fused operation (multiply_add) instead.
 template <class T>
 [[gnu::always_inline]] inline T rounded_product(T x) {
-#if defined(__CUDACC__)  // nvcc's front end does not know the builtin
-  const volatile T rounded = x;
-  x = rounded;
-#elif defined(__has_builtin)
-#if __has_builtin(__builtin_assoc_barrier)
-  x = __builtin_assoc_barrier(x);
-#endif
-#endif
+#if defined(__SSE2__) && !defined(__CUDACC__)
+  asm("" : "+x"(x));
   return x;
+#elif defined(__aarch64__) && !defined(__CUDACC__)
+  asm("" : "+w"(x));
+  return x;
+#else
+  const volatile T rounded = x;
+  return rounded;
+#endif
 }
 
 constexpr f16 to_f16(float x) {

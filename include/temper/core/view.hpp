@@ -5,6 +5,7 @@
 #include <array>
 #include <type_traits>
 
+#include "temper/core/random.hpp"
 #include "temper/core/types.hpp"
 
 namespace temper {
@@ -36,10 +37,11 @@ struct View {
   constexpr T& operator()(Index i) const requires(Rank == 1) { return data[i]; }
   constexpr T& operator()(Index i, Index j) const requires(Rank == 2) { return data[i * shape[1] + j]; }
 
-  // Rows [begin, end) of the same matrix, or elements of the same vector.
+  // Rows [begin, end) of the same matrix, or elements of the same vector. A plan's parameters have no memory, and
+  // nothing may be added to null.
   constexpr View slice(Index begin, Index end) const {
     View part = *this;
-    part.data += begin * (Rank == 2 ? shape[Rank - 1] : 1);
+    if (data) part.data += begin * (Rank == 2 ? shape[Rank - 1] : 1);
     part.shape[0] = end - begin;
     return part;
   }
@@ -76,5 +78,30 @@ template <class B>
 using In = View<B, const typename B::Activation, 2>;
 template <class B>
 using Out = Target<B, typename B::Activation, 2>;
+
+// Where backward adds a matrix's gradient: numbers of the backend's own precision, or of bf16, which are widened, added
+// to and rounded at random again (Context::rounding), panel by panel.
+template <class B>
+struct Gradient {
+  View<B, typename B::Activation, 2> wide{};
+  View<B, bf16, 2> narrow{};
+  std::uint32_t site = 0;  // that draws the bits of rounding
+
+  constexpr Gradient() = default;
+  constexpr Gradient(View<B, typename B::Activation, 2> numbers) : wide(numbers) {}
+  constexpr Gradient(View<B, bf16, 2> numbers, std::uint32_t draws) : narrow(numbers), site(draws) {}
+
+  constexpr bool is_narrow() const { return !narrow.empty(); }
+  constexpr bool empty() const { return wide.empty() && narrow.empty(); }
+  constexpr Index rows() const { return is_narrow() ? narrow.rows() : wide.rows(); }
+  constexpr Index cols() const { return is_narrow() ? narrow.cols() : wide.cols(); }
+
+  // The same place for one of several addends of a micro-batch, each of which is rounded by bits of its own.
+  constexpr Gradient addend(Index which) const {
+    Gradient other = *this;
+    other.site = random_site(static_cast<std::uint64_t>(which), site);
+    return other;
+  }
+};
 
 }  // namespace temper

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace temper {
@@ -108,6 +109,13 @@ inline void skip_byte_order_mark(ByteWindow& window) {
   const std::string_view rest = window.rest();
   require(!rest.starts_with("\xff\xfe") && !rest.starts_with("\xfe\xff"), Fault::data, "rows.utf8",
           "{}: begins with the mark of UTF-16; expected UTF-8; convert the file", shown_path(window.path()));
+  // What a compressed file or a table that is named otherwise begins with.
+  for (const auto& [mark, name, ending] :
+       {std::tuple("\x1f\x8b", "gzip", ".gz"), std::tuple("\x28\xb5\x2f\xfd", "zstd", ".zst"),
+        std::tuple("PAR1", "Parquet", ".parquet")})
+    require(!rest.starts_with(mark), Fault::data, "rows.file_type",
+            "{}: is a {} file by its first bytes, but not by its name; expected text; let its name end with {}",
+            shown_path(window.path()), name, ending);
   if (rest.starts_with("\xef\xbb\xbf")) window.drop(3);
 }
 

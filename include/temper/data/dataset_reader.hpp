@@ -11,6 +11,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,7 +40,9 @@ class DatasetReader {
     fill(pair.train, train, train_files, Side::training);
     require(pair.train.size() > 0, Fault::data, "rows.none", "{}: no row is left to train on ({} dropped{}); {}",
             settings_.train.empty() ? std::string("data") : shown_path(settings_.train[0]), pair.train.dropped.size(),
-            listed(pair.train.dropped, 5), "expected a token to learn within max_length in at least one row");
+            listed(pair.train.dropped, 5),
+            "expected an answer or a text to learn, within max_length, in at least one row; look at the rows, or raise "
+            "max_length");
     pair.validation.labels = pair.train.labels;
     if (settings_.validation_fraction > 0) {
       fill(pair.validation, held_out, train_files, Side::validation);
@@ -175,13 +178,27 @@ class DatasetReader {
     }
   }
 
+  // Nothing where a row only lacks a field of the format that those before it have: reading it says which.
+  std::optional<RowFormat> found_format(const RowReader& reader, const Record& record) {
+    try {
+      const RowFormat found = about_columns(record, reader, [&] { return reader.format_of(record); });
+      const bool unlabelled = found == RowFormat::text && format_ == RowFormat::classification;
+      if (unlabelled && !decided_at_.empty()) return std::nullopt;
+      return found;
+    } catch (const Error& error) {
+      if (decided_at_.empty() || format_ == RowFormat::chat || error.code() != "rows.format") throw;
+      return std::nullopt;
+    }
+  }
+
   void decide(const RowReader& reader, const Record& record) {
     if (settings_.format == RowFormat::automatic) {
-      const RowFormat found = about_columns(record, reader, [&] { return reader.format_of(record); });
-      if (decided_at_.empty()) format_ = found;
+      const std::optional<RowFormat> found = found_format(reader, record);
+      if (!found) return;
+      if (decided_at_.empty()) format_ = *found;
       if (found != format_)
         fail(Fault::data, "rows.formats_differ", "{}: is a row of format {} but {} is {}; {}",
-             reader.place(record.line), name_of(found), decided_at_, name_of(format_),
+             reader.place(record.line), name_of(*found), decided_at_, name_of(format_),
              "expected one format; set 'format' or split the files");
     }
     if (!decided_at_.empty()) return;
@@ -190,8 +207,9 @@ class DatasetReader {
     if (accepted.empty() || std::find(accepted.begin(), accepted.end(), format_) != accepted.end()) return;
     std::string names;
     for (const RowFormat format : accepted) names += (names.empty() ? "" : ", ") + std::string(name_of(format));
-    fail(Fault::usage, "rows.format_of_task", "{}: is a {} row, which this task cannot train on; expected {}; {}",
-         decided_at_, name_of(format_), names, "set 'format', or train with the task that such rows are for");
+    fail(Fault::usage, "rows.format_of_task",
+         "{}: is a row of format {}, which this task cannot train on; expected {}; {}", decided_at_, name_of(format_),
+         names, "set 'format', or train with the task that such rows are for");
   }
 
   // round(f n) samples, at least one, by seed alone; both parts stay in file order.

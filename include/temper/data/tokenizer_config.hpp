@@ -48,6 +48,8 @@ inline std::optional<std::string> chat_template_of(const Json& json, std::string
 // Each of the files may be absent.
 inline TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder) {
   constexpr std::size_t max_bytes = 16 << 20;
+  // transformers writes int(1e30) as the model_max_length of a tokenizer that has none.
+  const JsonOptions options{.long_integers = LongIntegers::as_doubles};
   TokenizerConfig config;
   const auto present = [&](const char* name) {
     std::error_code ignored;
@@ -55,18 +57,18 @@ inline TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder
   };
   if (present("tokenizer_config.json")) {
     const std::filesystem::path path = folder / "tokenizer_config.json";
-    const Json json = read_json(path, {}, max_bytes);
+    const Json json = read_json(path, options, max_bytes);
     read_special_tokens(json, shown_path(path), config);
     config.chat_template = chat_template_of(json, shown_path(path));
   }
   if (present("chat_template.jinja")) config.chat_template = read_file(folder / "chat_template.jinja", max_bytes);
   if (present("special_tokens_map.json")) {
     const std::filesystem::path path = folder / "special_tokens_map.json";
-    read_special_tokens(read_json(path, {}, max_bytes), shown_path(path), config);
+    read_special_tokens(read_json(path, options, max_bytes), shown_path(path), config);
   }
   if (present("generation_config.json")) {
     const std::filesystem::path path = folder / "generation_config.json";
-    const Json json = read_json(path, {}, max_bytes);
+    const Json json = read_json(path, options, max_bytes);
     const TokenizerPart part(json, "the file", shown_path(path));
     if (const Json* const value = part.find("eos_token_id")) {
       const Json list = value->is_array() ? *value : Json::array({*value});

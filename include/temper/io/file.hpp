@@ -236,4 +236,10 @@ inline void write_file_atomically(const std::filesystem::path& path, std::string
   write_file_atomically(path, std::as_bytes(std::span(text)));
 }
 
+// What the standard library's own copying says of a full disk is not an Error.
+inline void copy_file_atomically(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const MappedFile source(from);
+  write_file_atomically(to, source.bytes());
+}
+
 }  // namespace temper

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // One strict pass over a JSON text that calls back for every token: depth and node count are capped, integers that
-// would become floating-point numbers are refused, and every event has the byte where its token begins. nlohmann's
-// lexer checks grammar, UTF-8 and surrogates. Nothing is built here, so a header of 100 MB costs no more than its text.
+// would become floating-point numbers are refused where that is not asked for, and every event has the byte where its
+// token begins. nlohmann's lexer checks grammar, UTF-8 and surrogates. Nothing is built here, so a header of 100 MB
+// costs no more than its text.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -22,11 +23,13 @@ namespace temper {
 using Json = nlohmann::ordered_json;
 
 enum class Comments { refused, allowed };
+enum class LongIntegers { refused, as_doubles };  // integers of more than 64 bits
 
 struct JsonOptions {
   std::size_t max_depth = 64;
   std::size_t max_nodes = std::numeric_limits<std::size_t>::max();  // values and keys together
   Comments comments = Comments::refused;
+  LongIntegers long_integers = LongIntegers::refused;
   Index first_line = 1;  // where the text's first byte stands in 'source'
   Index first_column = 1;
   Fault fault = Fault::data;  // whose mistake it is: a recipe's is Fault::usage
@@ -133,7 +136,7 @@ class JsonPass {
   bool number_unsigned(std::uint64_t value) { return scalar(Json(value), take_number()); }
   bool number_float(double value, const std::string& digits) {
     const std::size_t offset = take_number();
-    if (digits.find_first_of(".eE") == std::string::npos)
+    if (options_.long_integers == LongIntegers::refused && digits.find_first_of(".eE") == std::string::npos)
       fail_at(offset, "json.integer_range",
               fmt::format("integer {} has more than 64 bits; write it smaller, or with '.0' if it is not an integer",
                           printable(digits, 40)));

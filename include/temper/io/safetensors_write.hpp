@@ -32,7 +32,7 @@ struct TensorToWrite {
   std::vector<Index> shape;
   std::span<const std::byte> bytes;  // in the stored type already, or
   FloatSource floats;                // to be rounded to it
-  std::string_view codes{};          // the type's name where an element is a byte that is no number: U8
+  std::string_view codes{};          // the type's name where an element is a byte that stands for a number: U8, I8
 
   std::size_t element_bytes() const { return codes.empty() ? bytes_of(element) : 1; }
   std::string_view type() const { return codes.empty() ? name_of(element) : codes; }
@@ -43,8 +43,10 @@ inline TensorToWrite tensor_of_bytes(std::string name, Element element, std::vec
   return {std::move(name), element, std::move(shape), bytes, nullptr};
 }
 
-inline TensorToWrite tensor_of_codes(std::string name, std::vector<Index> shape, std::span<const std::uint8_t> codes) {
-  return {std::move(name), Element::f32, std::move(shape), std::as_bytes(codes), nullptr, "U8"};
+// 'type' must live until the file is written.
+inline TensorToWrite tensor_of_codes(std::string name, std::vector<Index> shape, std::span<const std::uint8_t> codes,
+                                     std::string_view type = "U8") {
+  return {std::move(name), Element::f32, std::move(shape), std::as_bytes(codes), nullptr, type};
 }
 
 // 'values' must live until the file is written.
@@ -101,10 +103,11 @@ class SafetensorsWriter {
   }
 
  private:
-  // The library sorts by its enumeration of types, in which U8 < F16 < BF16 < F32 < F64.
+  // The library sorts by its enumeration of types, in which U8 < I8 < F16 < BF16 < F32 < F64.
   static int order_of(const TensorToWrite& tensor) {
     const Element element = tensor.element;
-    return !tensor.codes.empty()      ? -1
+    return tensor.codes == "I8"       ? -1
+           : !tensor.codes.empty()    ? -2
            : element == Element::f64  ? 3
            : element == Element::f32  ? 2
            : element == Element::bf16 ? 1

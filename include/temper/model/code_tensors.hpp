@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A matrix in 4 bits that was read from a folder or made from floats, and the tensors that transformers saves for it
-// (stored_codes.hpp reads them).
+// A matrix in 4 or 8 bits that was read from a folder or made from floats, and the tensors that transformers saves for
+// it (stored_codes.hpp reads them).
 #pragma once
 #include <memory>
 #include <string>
@@ -48,15 +48,24 @@ class CodedMatrix {
 
   Coding coding() const { return codes_.coding; }
   ScaleForm form() const { return codes_.scales.form; }
+  const Codes& codes() const { return codes_; }
   // to[i] = element first + i
   void operator()(Index first, std::span<float> to) const {
     decode(data_, codes_, cols_, first, std::ssize(to), to.data());
   }
 
-  // The parts, for a matrix that was of type 'original'; they read from this.
+  // The parts of 'x.weight', for a matrix that was of type 'original'; they read from this.
   void add_to(std::vector<TensorToWrite>& tensors, const std::string& name, Element original) {
     const bool nested = form() == ScaleForm::coded;
     const CodedBytes bytes = coded_bytes(coding(), form(), rows_, cols_);
+    if (coding() == Coding::int8) {
+      const std::string module(module_of_weight(name));
+      tensors.push_back(tensor_of_codes(name, {rows_, cols_}, {data_, bytes.codes}, "I8"));
+      tensors.push_back(
+          tensor_of_bytes(module + std::string(row_scales), Element::f32, {rows_}, std::as_bytes(std::span(scales_))));
+      tensors.push_back(tensor_of_codes(module + std::string(row_format), {}, by_rows));
+      return;
+    }
     tensors.push_back(tensor_of_codes(name, {static_cast<Index>(bytes.codes), 1}, {data_, bytes.codes}));
     const auto floats = [&](const std::string& ending, std::span<const float> values) {
       tensors.push_back(tensor_of_bytes(name + ending, Element::f32, {std::ssize(values)}, std::as_bytes(values)));
@@ -74,6 +83,8 @@ class CodedMatrix {
   }
 
  private:
+  static constexpr std::array<std::uint8_t, 1> by_rows = {0};
+
   void point_to_scales() { codes_.scales.values = scales_.data(), codes_.scales.codes = scale_codes_.data(); }
 
   // As Python's json writes it: numbers in double, the shortest that read back.
@@ -99,18 +110,19 @@ class CodedMatrix {
 
 // quantization_config of such a folder, as transformers writes it.
 inline Json quantization_config(Coding coding, ScaleForm form, std::string_view compute) {
-  return {{"_load_in_4bit", true},
-          {"_load_in_8bit", false},
-          {"bnb_4bit_compute_dtype", compute},
+  const bool eight = coding == Coding::int8;
+  return {{"_load_in_4bit", !eight},
+          {"_load_in_8bit", eight},
+          {"bnb_4bit_compute_dtype", eight ? "float32" : compute},
           {"bnb_4bit_quant_storage", "uint8"},
-          {"bnb_4bit_quant_type", name_of(coding)},
+          {"bnb_4bit_quant_type", eight ? "fp4" : name_of(coding)},
           {"bnb_4bit_use_double_quant", form == ScaleForm::coded},
           {"llm_int8_enable_fp32_cpu_offload", false},
           {"llm_int8_has_fp16_weight", false},
           {"llm_int8_skip_modules", nullptr},
           {"llm_int8_threshold", 6.0},
-          {"load_in_4bit", true},
-          {"load_in_8bit", false},
+          {"load_in_4bit", !eight},
+          {"load_in_8bit", eight},
           {"quant_method", "bitsandbytes"}};
 }
 

@@ -173,24 +173,26 @@ inline std::vector<Index> read_windows(const ConfigReader& config, const std::st
   return windows;
 }
 
-// Weights that are quantized already: bitsandbytes' 4 bits, and nothing else.
+// Weights that are quantized already: bitsandbytes' 4 bits, or its 8 bits, and nothing else. What llm_int8_threshold
+// says is of activations, which are not quantized here (docs/storages.md).
 inline Coding read_coding(const ConfigReader& config) {
   const Json* json = config.find("quantization_config");
   if (!json) return Coding::dense;
   const ConfigReader reader(*json, config.source() + ": quantization_config");
-  require(!reader.flag_or("load_in_8bit", false), Fault::data, "config.quantized",
-          "{}: the weights are quantized already, in 8 bits (load_in_8bit), a layout that is not read here; expected 4 "
-          "bits, or the unquantized original, of which quantization int8 makes such codes on load",
-          reader.source());
   const std::string method = reader.word_or("quant_method", ""), type = reader.word_or("bnb_4bit_quant_type", "fp4");
   const std::string bytes = reader.word_or("bnb_4bit_quant_storage", "uint8");
-  require(method == "bitsandbytes" && reader.flag_or("load_in_4bit", false) && (type == "nf4" || type == "fp4") &&
-              bytes == "uint8",
-          Fault::data, "config.quantized",
-          "{}: the weights are quantized already, by method '{}', type '{}', held as {}; expected bitsandbytes, nf4 or "
-          "fp4, uint8; use the unquantized original",
-          reader.source(), printable(method, 60), printable(type, 60), printable(bytes, 60));
-  return type == "nf4" ? Coding::nf4 : Coding::fp4;
+  const bool four = reader.flag_or("load_in_4bit", false), eight = reader.flag_or("load_in_8bit", false);
+  const bool known = eight || ((type == "nf4" || type == "fp4") && bytes == "uint8");
+  require(
+      method == "bitsandbytes" && four != eight && known, Fault::data, "config.quantized",
+      "{}: the weights are quantized already, by method '{}', load_in_4bit {} (type '{}', held as {}), load_in_8bit "
+      "{}; expected bitsandbytes, and either 4 bits of nf4 or fp4, uint8, or 8 bits; use the unquantized original",
+      reader.source(), printable(method, 60), four, printable(type, 60), printable(bytes, 60), eight);
+  require(!eight || !reader.flag_or("llm_int8_has_fp16_weight", false), Fault::data, "config.quantized",
+          "{}: llm_int8_has_fp16_weight is true: such weights are dense, and quantized anew whenever they are used; "
+          "expected false; remove quantization_config, and have them quantized on load to int8",
+          reader.source());
+  return eight ? Coding::int8 : type == "nf4" ? Coding::nf4 : Coding::fp4;
 }
 
 inline Config read_config(const Json& json, const std::string& source) {

@@ -21,7 +21,7 @@ enum class HeadKind { language, scores };
 template <class B>
 struct HeadOf {
   DenseMatrix<B> weight;  // [V, D], or [outputs, D]
-  View<B, typename B::Activation, 2> gradient;
+  Gradient<B> gradient;
   HeadKind kind = HeadKind::language;
   Parameter<B>* moved = nullptr;  // in backward, when its gradient is whole
 };
@@ -53,6 +53,7 @@ struct BuildOptions {
   Recompute recompute = Recompute::none;
   Base base = Base::replaced;  // kept: what is trained can be switched off like any adapter
   Precision precision = Precision::full;
+  Precision gradients = Precision::full;   // of the same matrices; bf16 where they are held so too
   Update update = Update::after_backward;  // in_backward: no memory for the gradients of matrices, see docs/memory.md
   Index scores = 0;                        // outputs of a score head in place of the language head; 0: none
   int threads = 1;  // that quantize weights on their way from the file, to the same bits; 0: all cores
@@ -83,6 +84,12 @@ class Decoder {
         recompute_(options.recompute),
         memory_(std::make_unique<Memory<B>>(options.execution)) {
     check_adapter_names(adapter_, module_names(config_, options.scores > 0 ? HeadKind::scores : HeadKind::language));
+    require(options.gradients == Precision::full ||
+                (options.precision == Precision::bf16 && options.update == Update::after_backward),
+            Fault::usage, "decoder.gradients",
+            "gradients are to be held in bf16 but the matrices are {}; expected BuildOptions with precision bf16 and "
+            "update after_backward; a gradient is held as its weight is, or not at all",
+            options.precision == Precision::full ? "held in full" : "moved in backward, which holds no gradients");
     require(
         !source_ || source_->coding() == config_.coding, Fault::data, "weights.coding",
         "{}: config.json says that weights are {} (quantization_config) but they are {}; expected them to agree; use "
@@ -91,9 +98,9 @@ class Decoder {
         name_of(source_ ? source_->coding() : Coding::dense));
     typename B::Stream stream(options.execution == Execution::planning ? 1 : options.threads);
     Builder<B> build(*memory_, stream, source_.get(), options.seed, config_.initializer_range,
-                     {options.base, options.precision, options.update});
+                     {options.base, options.precision, {options.update, options.gradients}});
     embedding_ = embedding(build, adapter_, "model.embed_tokens", config_.vocabulary, config_.width,
-                           config_.tied ? Update::after_backward : options.update);
+                           config_.tied ? build.held_gradients() : build.gradients());
     if constexpr (HasPrefix<A, B>) prefix_ = adapter_.prefix(build, config_.vocabulary, config_.width);
     for (Index l = 0; l < config_.layers; ++l)
       blocks_.push_back(block(build, adapter_, "model.layers." + std::to_string(l), config_, l));
@@ -120,12 +127,12 @@ class Decoder {
   Index scores() const { return score_ ? score_->value.rows() : 0; }  // outputs of the score head; 0: a language model
 
   HeadOf<B> head(Adapters adapters = Adapters::on) {
-    if (score_) return {score_->matrix(), score_->gradient, HeadKind::scores};
+    if (score_) return {score_->matrix(), score_->held_gradient(), HeadKind::scores};
     if (head_ && adapters == Adapters::on)
-      return {head_->matrix(), head_->gradient, HeadKind::language,
+      return {head_->matrix(), head_->held_gradient(), HeadKind::language,
               head_->update == Update::in_backward ? &*head_ : nullptr};
     if (!config_.tied) return {frozen_head_, {}};
-    return {embedding_.table(adapters), embedding_.trained ? embedding_.trained->gradient : Matrix{}};
+    return {embedding_.table(adapters), embedding_.trained ? embedding_.trained->held_gradient() : Gradient<B>{}};
   }
 
   // hidden [T, D] = the states after the last norm. In training the streams between blocks are kept for backward, and
@@ -202,7 +209,7 @@ class Decoder {
 
   // As transformers' ForSequenceClassification: no bias. Always trained; zero where the folder is a language model's.
   void build_score(Builder<B>& build, Index outputs) {
-    score_ = build.trained_if_there("score.weight", {outputs, config_.width}, zeros);
+    score_ = build.trained_if_there("score.weight", {outputs, config_.width}, zeros, build.held_gradients());
     build.allow_left_over("lm_head.weight");
   }
 
@@ -211,7 +218,7 @@ class Decoder {
     const bool trains_table = adapter_trains(adapter_, "model.embed_tokens");
     const Index v = config_.vocabulary, d = config_.width;
     if (!config_.tied) {
-      if (trains_head) head_ = build.trained_matrix("lm_head.weight", v, d, build.update());
+      if (trains_head) head_ = build.trained_matrix("lm_head.weight", v, d, build.gradients());
       if (!trains_head || build.keeps_base()) frozen_head_ = build.frozen_matrix("lm_head.weight", v, d);
       return;
     }
@@ -220,7 +227,7 @@ class Decoder {
             "trained; "
             "expected both or lm_head alone; name lm_head in modules_to_save as well");
     if (trains_head && !trains_table)
-      head_ = build.trained_copy("lm_head.weight", "model.embed_tokens.weight", v, d, build.update());
+      head_ = build.trained_copy("lm_head.weight", "model.embed_tokens.weight", v, d, build.gradients());
     build.allow_left_over("lm_head.weight");  // some checkpoints store the tied table twice
   }
 

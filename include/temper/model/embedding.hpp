@@ -31,13 +31,13 @@ struct Embedding {
   }
 };
 
-// The gradient of a table that is the head too comes from two places, so it is held.
+// The gradient of a table that is the head too comes from two places, so it is held (Builder::held_gradients).
 template <class B, class A>
 Embedding<B> embedding(Builder<B>& build, const A& adapter, const std::string& path, Index vocabulary, Index width,
-                       Update update = Update::after_backward) {
+                       GradientForm gradient = {}) {
   Embedding<B> layer;
   const bool trains = adapter_trains(adapter, path);
-  if (trains) layer.trained = build.trained_matrix(path + ".weight", vocabulary, width, update);
+  if (trains) layer.trained = build.trained_matrix(path + ".weight", vocabulary, width, gradient);
   if (!trains || build.keeps_base()) layer.frozen = build.frozen_matrix(path + ".weight", vocabulary, width);
   return layer;
 }

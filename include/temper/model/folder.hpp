@@ -4,6 +4,7 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,18 +17,25 @@
 
 namespace temper {
 
-// A folder's tensors as a source of weights, mapped and read where they lie.
+// A folder's tensors as a source of weights, mapped and read where they lie. With 'merged_into' its codes are given as
+// a merge with an adapter will hold them, which is for planning: types and shapes, no values.
 class FolderWeights : public WeightSource {
  public:
-  explicit FolderWeights(const std::filesystem::path& folder)
-      : folder_(folder), weights_(folder), coding_(coding_of(weights_)) {}
+  explicit FolderWeights(const std::filesystem::path& folder, std::optional<Coding> merged_into = std::nullopt)
+      : folder_(folder), weights_(folder), coding_(coding_of(weights_)), merged_into_(merged_into) {}
 
   std::string description() const override { return shown_path(folder_); }
   std::optional<StoredTensor> find(std::string_view name) const override {
     const TensorInfo* tensor = weights_.find(name);
     if (!tensor) return std::nullopt;
-    if (coding_ != Coding::dense && holds_codes(*tensor)) return StoredCodes(weights_, *tensor).read();
-    return StoredTensor{require_element(*tensor), tensor->shape, tensor->bytes.data()};
+    if (coding_ == Coding::dense || !holds_codes(*tensor))
+      return StoredTensor{require_element(*tensor), tensor->shape, tensor->bytes.data()};
+    const StoredCodes stored(weights_, *tensor);
+    StoredTensor read = stored.read();
+    if (!merged_into_) return read;
+    const Coding into = *merged_into_;
+    if (into == Coding::dense) return StoredTensor{stored.original(), read.shape, nullptr};
+    return StoredTensor{Element::f32, read.shape, nullptr, {into, {.form = merged_form(into, read.codes)}}};
   }
   std::vector<std::string> names() const override {
     std::vector<std::string> all;
@@ -35,7 +43,7 @@ class FolderWeights : public WeightSource {
       if (coding_ == Coding::dense || !is_code_part(weights_, tensor)) all.push_back(tensor.name);
     return all;
   }
-  Coding coding() const override { return coding_; }
+  Coding coding() const override { return coding_ == Coding::dense ? coding_ : merged_into_.value_or(coding_); }
   const WeightFolder& folder() const { return weights_; }
 
   // Reads everything once: NaN and infinity are refused, naming the tensor.
@@ -48,6 +56,7 @@ class FolderWeights : public WeightSource {
   std::filesystem::path folder_;
   WeightFolder weights_;
   Coding coding_;
+  std::optional<Coding> merged_into_;
 };
 
 inline bool has_weights(const std::filesystem::path& folder) {
@@ -102,15 +111,14 @@ inline void copy_companions(const std::filesystem::path& from, const std::filesy
   for (const char* name :
        {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
         "merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json", "generation_config.json"})
-    if (std::filesystem::exists(from / name))
-      std::filesystem::copy_file(from / name, to / name, std::filesystem::copy_options::overwrite_existing);
+    if (std::filesystem::exists(from / name)) copy_file_atomically(from / name, to / name);
 }
 
 // A tokenizer that pads with another token than the model knows would have the padding classified.
 inline void set_padding(const std::filesystem::path& folder, const std::string& token) {
   const std::filesystem::path path = folder / "tokenizer_config.json";
   if (token.empty() || !std::filesystem::exists(path)) return;
-  Json config = read_json(path);
+  Json config = read_json(path, {.long_integers = LongIntegers::as_doubles});
   if (!config.is_object() || (config.contains("pad_token") && config["pad_token"] == token)) return;
   config["pad_token"] = token;
   write_file_atomically(path, config.dump(2) + "\n");

@@ -88,7 +88,7 @@ requires ReadsScores<O, B> Loss loss_of_states(Context<B>& ctx, const O& objecti
   Loss total = objective.loss(ctx, Scores<B>{scores}, O::template Batch<B>::of(batch, denominator), dscores);
   total.plain = total.sum;
   if (ctx.training()) {
-    matmul_outer(ctx, onto(head.gradient), In<B>(dscores), states);
+    matmul_outer(ctx, head.gradient, In<B>(dscores), states);
     matmul_transposed(ctx, into(dstates), In<B>(dscores), head.weight);
   }
   return total;

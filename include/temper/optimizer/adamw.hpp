@@ -23,6 +23,11 @@ struct AdamW {
             memory.template allocate<typename B::Activation, 1>(Holder::optimizer, {p.size()})};
   }
 
+  template <class B>
+  State<B> part(const State<B>& state, Index begin, Index end) const {
+    return {state.first.slice(begin, end), state.second.slice(begin, end)};
+  }
+
   // [update]
   template <class B>
   AdamWStep step_of(const Parameter<B>& p, StepInfo step) const {

@@ -40,10 +40,25 @@ struct AdamW8bit {
     return state;
   }
 
+  // In whole blocks.
+  template <class B>
+  State<B> part(const State<B>& state, Index begin, Index end) const {
+    State<B> part;
+    if (state.first_codes.empty()) {
+      part.plain = AdamW{}.part(state.plain, begin, end);
+      return part;
+    }
+    const Index block = begin / code_block, last = block + code_blocks(end - begin);
+    part.first_codes = state.first_codes.slice(begin, end), part.first_scales = state.first_scales.slice(block, last);
+    part.second_codes = state.second_codes.slice(begin, end),
+    part.second_scales = state.second_scales.slice(block, last);
+    return part;
+  }
+
   template <class B>
   void update(Context<B>& ctx, Parameter<B>& p, State<B>& state, StepInfo step) const {
     const AdamW rule{beta1, beta2, epsilon, weight_decay};
-    if (p.size() < smallest) return rule.update(ctx, p, state.plain, step);
+    if (state.first_codes.empty()) return rule.update(ctx, p, state.plain, step);
     adamw_8bit(ctx, flat(p.value), View<B, const typename B::Activation, 1>(flat(p.gradient)),
                {state.first_codes, state.first_scales}, {state.second_codes, state.second_scales},
                rule.step_of(p, step), step.gradient_scale);

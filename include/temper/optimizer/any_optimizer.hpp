@@ -37,4 +37,13 @@ struct AnyOptimizer {
   }
 };
 
+// The chosen rule's own way.
+template <class B, class... Rules>
+void apply(Context<B>& ctx, const AnyOptimizer<Rules...>& any, Parameter<B>& p,
+           typename AnyOptimizer<Rules...>::template State<B>& state, StepInfo step) {
+  std::visit(
+      [&]<class R>(const R& chosen) { apply(ctx, chosen, p, std::get<typename R::template State<B>>(state.of), step); },
+      any.rule);
+}
+
 }  // namespace temper

@@ -22,6 +22,11 @@ struct Lion {
   }
 
   template <class B>
+  State<B> part(const State<B>& state, Index begin, Index end) const {
+    return {state.mean.slice(begin, end)};
+  }
+
+  template <class B>
   void update(Context<B>& ctx, Parameter<B>& p, State<B>& state, StepInfo step) const {
     lion(ctx, flat(p.value), View<B, const typename B::Activation, 1>(flat(p.gradient)), state.mean,
          LionStep{.learning_rate = step.rate * p.rate_scale,

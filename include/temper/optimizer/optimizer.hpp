@@ -7,8 +7,14 @@
 //   template <class B> void update(Context<B>&, Parameter<B>&, State<B>&, StepInfo) const;
 //
 // and State gives its tensors to a visitor, by name, so that a checkpoint can hold them. Decay is on every trained
-// matrix and on no vector.
+// matrix and on no vector. A rule that moves each element by itself may say so:
+//
+//   template <class B> State<B> part(const State<B>&, Index begin, Index end) const;  of these elements
+//
+// and is then given a matrix in bf16 part by part.
 #pragma once
+#include <algorithm>
+#include <array>
 #include <concepts>
 #include <string_view>
 
@@ -24,20 +30,54 @@ struct StepInfo {
   double gradient_scale = 1;  // from clipping
 };
 
+template <class R, class B>
+concept MovesByParts = requires(const R& rule, const typename R::template State<B>& state) {
+  { rule.part(state, Index{0}, Index{1}) } -> std::same_as<typename R::template State<B>>;
+};
+
+// Elements of a part: few enough for caches, many enough for threads, and whole blocks of coded moments.
+inline constexpr Index elements_of_part = Index{1} << 20;
+
 // [apply]
-// The rule on one parameter. What is held in bf16 is moved in the backend's own precision and rounded back at random,
-// so that a move too small for bf16 is made in the mean, where rounding to the nearest would never make it.
-template <class B, class R>
-void apply(Context<B>& ctx, const R& rule, Parameter<B>& p, typename R::template State<B>& state, StepInfo step) {
-  if (!p.is_narrow()) return rule.update(ctx, p, state, step);
+// What is held in bf16, in the backend's own precision while a rule moves it: elements [begin, end), by 'move'. Values
+// are rounded back at random, so that a move too small for bf16 is made in the mean, where rounding to the nearest
+// would never make it.
+template <class B, class Move>
+void widened(Context<B>& ctx, Parameter<B>& p, Index begin, Index end, Step number, Move&& move) {
+  using Act = typename B::Activation;
   const auto scope = ctx.scope();
-  p.value.data = scratch<typename B::Activation>(ctx, p.size()).data;
-  widen(ctx, flat(p.value), flat(p.narrow));
-  rule.update(ctx, p, state, step);
+  const auto value = p.value, gradient = p.gradient;
+  const auto narrow = flat(p.narrow).slice(begin, end);
+  const std::array<Index, 2> shape = narrow.size() == value.size() ? value.shape : std::array{Index{1}, narrow.size()};
+  p.value = {scratch<Act>(ctx, narrow.size()).data, shape};
+  widen(ctx, flat(p.value), narrow);
+  if (p.has_narrow_gradient()) {
+    p.gradient = {scratch<Act>(ctx, narrow.size()).data, shape};
+    widen(ctx, flat(p.gradient), flat(p.narrow_gradient).slice(begin, end));
+  } else {
+    p.gradient = {flat(gradient).slice(begin, end).data, shape};
+  }
+  move();
   Random random = ctx.random(random_site(p.name, random_site("rounding ")));
-  random.step = static_cast<std::uint32_t>(step.number);
-  round_at_random(ctx, flat(p.narrow), flat(p.value), random);
-  p.value.data = nullptr;
+  random.step = static_cast<std::uint32_t>(number);
+  round_at_random(ctx, narrow, flat(p.value), random, begin);
+  p.value = value, p.gradient = gradient;
+}
+
+// The rule on one parameter.
+template <class B, class R>
+void apply(Context<B>& ctx, const R& rule, Parameter<B>& p, typename R::template State<B>& state, StepInfo step,
+           Index at_once = elements_of_part) {
+  if (!p.is_narrow()) return rule.update(ctx, p, state, step);
+  if constexpr (MovesByParts<R, B>) {
+    for (Index begin = 0; begin < p.narrow.size(); begin += at_once) {
+      const Index end = std::min(p.narrow.size(), begin + at_once);
+      auto part = rule.part(state, begin, end);
+      widened(ctx, p, begin, end, step.number, [&] { rule.update(ctx, p, part, step); });
+    }
+  } else {
+    widened(ctx, p, 0, p.narrow.size(), step.number, [&] { rule.update(ctx, p, state, step); });
+  }
 }
 // [/apply]
 

@@ -26,6 +26,12 @@ struct Sgd {
   }
 
   template <class B>
+  State<B> part(const State<B>& state, Index begin, Index end) const {
+    if (state.momentum.empty()) return {};
+    return {state.momentum.slice(begin, end)};
+  }
+
+  template <class B>
   void update(Context<B>& ctx, Parameter<B>& p, State<B>& state, StepInfo step) const {
     sgd(ctx, flat(p.value), View<B, const typename B::Activation, 1>(flat(p.gradient)), state.momentum,
         SgdStep{.learning_rate = step.rate * p.rate_scale,

@@ -15,7 +15,8 @@ namespace temper {
 // The square of a gradient's norm, which must be a number.
 template <class B>
 double squares_of_gradient(Context<B>& ctx, const Parameter<B>& p, Step step) {
-  const double squares = sum_of_squares(ctx, flat(p.gradient));
+  const double squares =
+      p.has_narrow_gradient() ? sum_of_squares(ctx, flat(p.narrow_gradient)) : sum_of_squares(ctx, flat(p.gradient));
   require(std::isfinite(squares), Fault::numeric, "numeric.not_finite",
           "step {}: the gradient of {} is not finite; expected numbers; lower the learning rate", step + 1, p.name);
   return squares;

@@ -83,7 +83,7 @@ PpoSums ppo_gradient(Session<B, R>& session, Policy<M>& policy, const Ppo& ppo, 
       }
     };
     ctx.set_mode(Mode::training);
-    ctx.set_position(session.step, session.tokens_before);
+    ctx.set_position(session.step, session.tokens_before, session.number);
     run_policy_gradient(ctx, session.staging(), policy, batch.host(), ppo.temperature, slopes, loss);
     if (!std::isfinite(sums.loss(ppo))) fail_not_finite(session, policy.model(), batch.host());
     session.tokens_before += std::ssize(batch.tokens);
@@ -171,7 +171,7 @@ Plan plan_ppo_step(Policy<M>& policy, const R& optimizer, const BatchShape& shap
   TokenSlopes slopes;
   ctx.forget_operations();
   run_policy_gradient(ctx, staging, policy, batch.host(), 1, slopes, [](TokenSlopes&) {});
-  policy.visit([&](auto& p) { (void)sum_of_squares(ctx, flat(p.gradient)); });
+  policy.visit([&](auto& p) { squares_of_gradient(ctx, p, 0); });
   plan.of(Holder::kept_activations) = arena.kept_at_peak();
   plan.of(Holder::scratch) = arena.peak() - arena.kept_at_peak();
   plan.operations = ctx.operations();

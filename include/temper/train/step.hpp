@@ -80,7 +80,7 @@ Plan plan_step(M& model, const O& objective, const R& optimizer, const PlannedSh
     batch.add_top(kept_logits(objective));
     run_micro_batch(ctx, staging, model, objective, batch.host(), 1);
     model.visit([&](auto& p) {
-      if (p.update == Update::after_backward) (void)sum_of_squares(ctx, flat(p.gradient));
+      if (p.update == Update::after_backward) squares_of_gradient(ctx, p, 0);
     });
     if (arena.peak() <= plan.arena_bytes()) return;
     plan.of(Holder::kept_activations) = arena.kept_at_peak();
@@ -184,7 +184,7 @@ void begin_step(Session<B, R>& session, M& model, Step number, double denominato
   std::size_t next = 0;
   model.visit([&](auto& p) {
     (void)session.state_of(p, next++);
-    if (p.update == Update::after_backward) zero(session.context(), flat(p.gradient));
+    zero_gradient(session.context(), p);
   });
 }
 
@@ -239,7 +239,7 @@ Loss forward_backward(Session<B, R>& session, M& model, const O& objective, cons
           session.step + 1);
   const HostBatch batch = with_reference(session, model, objective, given);
   ctx.set_mode(Mode::training);
-  ctx.set_position(session.step, session.tokens_before);
+  ctx.set_position(session.step, session.tokens_before, session.number);
   const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, session.denominator);
   if (!std::isfinite(loss.sum)) fail_not_finite(session, model, batch);
   session.tokens_before += rows_of(batch, model.config(), prefix_of(model));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Arithmetic of kernels: between the formats of storage and float, and the functions that the GPU has instructions for.
 #pragma once
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -53,6 +54,9 @@ TEMPER_DEVICE std::uint32_t bf16_pair(float low, float high) {
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
   return pair;
 }
+TEMPER_DEVICE std::uint32_t turned_right(std::uint32_t word, int bits) {  // of bits modulo 32
+  return __funnelshift_r(word, word, static_cast<unsigned>(bits));
+}
 TEMPER_DEVICE float inverse_root(float x) { return rsqrtf(x); }       // within 2 ulp
 TEMPER_DEVICE float power_of_two(float x) { return ::exp2f(x); }      // within 2 ulp
 TEMPER_DEVICE float logarithm_of_two(float x) { return ::log2f(x); }  // within 1 ulp
@@ -82,6 +86,7 @@ inline T narrow(float x) {
 inline std::uint32_t bf16_pair(float low, float high) {
   return static_cast<std::uint32_t>(to_bf16(low).bits) | static_cast<std::uint32_t>(to_bf16(high).bits) << 16;
 }
+inline std::uint32_t turned_right(std::uint32_t word, int bits) { return std::rotr(word, bits); }
 inline float inverse_root(float x) { return 1.0f / std::sqrt(x); }
 inline float power_of_two(float x) { return std::exp2(x); }
 inline float logarithm_of_two(float x) { return std::log2(x); }

@@ -8,8 +8,7 @@
 // z may be bounded, cap tanh(z / cap) (Gemma 2), and divided by a temperature; dz is then that of the logits given.
 // A block takes a row. Sums are in float, in an order that is fixed. A label below 0 is none: its row has gradient 0.
 #pragma once
-#include "temper/device/block.cuh"
-#include "temper/device/vector.cuh"
+#include "temper/kernel/row_pieces.cuh"
 
 namespace temper::kernel {
 inline namespace TEMPER_TARGET {
@@ -44,6 +43,15 @@ TEMPER_DEVICE float exp_below(float x, float base) {
 
 enum class LogitChunk { first, further };
 
+// Of a row, which column of the chunk is its label, if one is; a row without a label counts nowhere.
+struct LabelInChunk {
+  bool counts;
+  Index column;
+  TEMPER_DEVICE LabelInChunk(std::int32_t label, std::int32_t first_column)
+      : counts(label >= 0), column(counts ? Index{label} - first_column : Index{-1}) {}
+  TEMPER_DEVICE float at(int c) const { return c == column ? 1.0f : 0.0f; }
+};
+
 template <class T>
 struct LogitSums {
   static constexpr int threads = 256, warps = threads / device::warp_size, width = 16 / int{sizeof(T)};
@@ -62,22 +70,22 @@ struct LogitSums {
     const Index row = block.index().x;
     const T* z = logits + row * columns;
     float largest = -device::infinity(), sum = 0;
-    const int pieces = columns % width == 0 && device::aligned(logits, 16) ? columns / width : 0;
-    for (int i = block.thread(); i < pieces; i += threads) {
-      const auto piece = device::load<width>(z + i * width);
+    const auto piece = [&](int first) {
+      const auto some = device::load<width>(z + first);
       float highest = largest, x[std::size_t{width}];
       TEMPER_UNROLL
-      for (int e = 0; e < width; ++e) highest = device::larger(highest, x[e] = form.of(device::widen(piece[e])));
+      for (int e = 0; e < width; ++e) highest = device::larger(highest, x[e] = form.of(device::widen(some[e])));
       sum *= exp_below(largest, highest);
       largest = highest;
       TEMPER_UNROLL
       for (int e = 0; e < width; ++e) sum += exp_below(x[e], largest);
-    }
-    for (int c = pieces * width + block.thread(); c < columns; c += threads) {
+    };
+    const auto one = [&](int c) {
       const float x = form.of(device::widen(z[c])), highest = device::larger(largest, x);
       sum = sum * exp_below(largest, highest) + exp_below(x, highest);
       largest = highest;
-    }
+    };
+    over_row<width>(block, columns, whole_pieces<width>(columns, logits), piece, one);
     const float of_warp = warp_max(block.warp(), largest);
     if (block.lane() == 0) block.shared.largest[block.warp_index()] = of_warp;
     block.sync();
@@ -92,8 +100,8 @@ struct LogitSums {
                 before.sum * exp_below(before.largest, highest) + of_row.sum * exp_below(of_row.largest, highest),
                 before.of_label};
     }
-    const Index label = Index{labels[row]} - first_column;
-    if (labels[row] >= 0 && label >= 0 && label < columns) of_row.of_label = form.of(device::widen(z[label]));
+    const Index label = LabelInChunk(labels[row], first_column).column;
+    if (label >= 0 && label < columns) of_row.of_label = form.of(device::widen(z[label]));
     sums[row] = of_row;
   }
 };
@@ -136,22 +144,20 @@ struct LogitGradient {
   TEMPER_DEVICE void operator()(device::Block<LogitGradient>& block) const {
     const Index row = block.index().x;
     T* z = logits + row * columns;
-    const bool counts = labels[row] >= 0;
-    const Index label = counts ? Index{labels[row]} - first_column : Index{-1};
+    const LabelInChunk label(labels[row], first_column);
     const float of_all = lse[row], scale = weight[row] * form.cold;
     const auto of = [&](T x, int column) {
       const auto [own, slope] = form.shaped(device::widen(x));
       const float p = device::power_of_two((own * form.cold - of_all) * log2_of_e);
-      return device::narrow<T>(counts ? (p - (column == label ? 1.0f : 0.0f)) * scale * slope : 0.0f);
+      return device::narrow<T>(label.counts ? (p - label.at(column)) * scale * slope : 0.0f);
     };
-    const int pieces = columns % width == 0 && device::aligned(logits, 16) ? columns / width : 0;
-    for (int i = block.thread(); i < pieces; i += threads) {
-      auto piece = device::load<width>(z + i * width);
+    const auto piece = [&](int first) {
+      auto some = device::load<width>(z + first);
       TEMPER_UNROLL
-      for (int e = 0; e < width; ++e) piece[e] = of(piece[e], i * width + e);
-      device::store(z + i * width, piece);
-    }
-    for (int c = pieces * width + block.thread(); c < columns; c += threads) z[c] = of(z[c], c);
+      for (int e = 0; e < width; ++e) some[e] = of(some[e], first + e);
+      device::store(z + first, some);
+    };
+    over_row<width>(block, columns, whole_pieces<width>(columns, logits), piece, [&](int c) { z[c] = of(z[c], c); });
   }
 };
 

@@ -82,14 +82,13 @@ struct DivergenceSums {
         sum.of_student += weighed(token.q, -token.d);
       }
     };
-    const bool in_pieces = columns % width == 0 && device::aligned(student, 16) && device::aligned(teacher, 16);
-    const int pieces = in_pieces ? columns / width : 0;
-    for (int i = block.thread(); i < pieces; i += threads) {
-      const auto own = device::load<width>(z + i * width), other = device::load<width>(w + i * width);
+    const auto piece = [&](int first) {
+      const auto own = device::load<width>(z + first), other = device::load<width>(w + first);
       TEMPER_UNROLL
       for (int e = 0; e < width; ++e) add(own[e], other[e]);
-    }
-    for (int c = pieces * width + block.thread(); c < columns; c += threads) add(z[c], w[c]);
+    };
+    over_row<width>(block, columns, whole_pieces<width>(columns, student, teacher), piece,
+                    [&](int c) { add(z[c], w[c]); });
     sum.of_teacher = block_sum(block, sum.of_teacher, block.shared.of_teacher);
     sum.of_student = block_sum(block, sum.of_student, block.shared.of_student);
     if (block.thread() != 0) return;
@@ -123,13 +122,12 @@ struct DivergenceGradient {
     T* z = student + row * columns;
     const T* w = teacher + row * columns;
     const DistilledRow distilled{of_student, of_teacher, student_lse[row], teacher_lse[row]};
-    const bool counts = labels[row] >= 0;
-    const Index label = counts ? Index{labels[row]} - first_column : Index{-1};
+    const LabelInChunk label(labels[row], first_column);
     const float mean = kind == LogitDivergence::forward ? 0.0f : sums[row].of_student;
     const float of_soft = soft[row] * of_student.cold, of_hard = hard != nullptr ? hard[row] : 0.0f;
     const float of_all = hard != nullptr ? lse[row] : 0.0f;
     const auto of = [&](T own, T other, int column) {
-      if (!counts) return device::narrow<T>(0.0f);
+      if (!label.counts) return device::narrow<T>(0.0f);
       const auto shaped = of_student.shaped(device::widen(own));
       const auto token = distilled.of(shaped.z, of_teacher.shaped(device::widen(other)).z);
       float slope = token.q - token.p;
@@ -138,20 +136,19 @@ struct DivergenceGradient {
       slope *= of_soft;
       if (hard != nullptr) {
         const float p = device::power_of_two((shaped.z - of_all) * log2_of_e);
-        slope += (p - (column == label ? 1.0f : 0.0f)) * of_hard;
+        slope += (p - label.at(column)) * of_hard;
       }
       return device::narrow<T>(slope * shaped.slope);
     };
-    const bool in_pieces = columns % width == 0 && device::aligned(student, 16) && device::aligned(teacher, 16);
-    const int pieces = in_pieces ? columns / width : 0;
-    for (int i = block.thread(); i < pieces; i += threads) {
-      auto own = device::load<width>(z + i * width);
-      const auto other = device::load<width>(w + i * width);
+    const auto piece = [&](int first) {
+      auto own = device::load<width>(z + first);
+      const auto other = device::load<width>(w + first);
       TEMPER_UNROLL
-      for (int e = 0; e < width; ++e) own[e] = of(own[e], other[e], i * width + e);
-      device::store(z + i * width, own);
-    }
-    for (int c = pieces * width + block.thread(); c < columns; c += threads) z[c] = of(z[c], w[c], c);
+      for (int e = 0; e < width; ++e) own[e] = of(own[e], other[e], first + e);
+      device::store(z + first, own);
+    };
+    over_row<width>(block, columns, whole_pieces<width>(columns, student, teacher), piece,
+                    [&](int c) { z[c] = of(z[c], w[c], c); });
   }
 };
 

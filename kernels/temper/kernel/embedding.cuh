@@ -8,8 +8,7 @@
 #include <numeric>
 #include <vector>
 
-#include "temper/device/block.cuh"
-#include "temper/device/vector.cuh"
+#include "temper/kernel/row_pieces.cuh"
 
 namespace temper::kernel {
 inline namespace TEMPER_TARGET {
@@ -28,11 +27,10 @@ struct EmbeddingGather {
     const Index token = block.index().x;
     const T* from = table + Index{ids[token]} * columns;
     T* to = y + token * columns;
-    const bool whole = columns % width == 0 && device::aligned(table, 16) && device::aligned(y, 16);
-    const int pieces = whole ? columns / width : 0;
-    for (int i = block.thread(); i < pieces; i += threads)
-      device::store(to + i * width, device::load<width>(from + i * width));
-    for (int c = pieces * width + block.thread(); c < columns; c += threads) to[c] = from[c];
+    over_row<width>(
+        block, columns, whole_pieces<width>(columns, table, y),
+        [&](int first) { device::store(to + first, device::load<width>(from + first)); },
+        [&](int c) { to[c] = from[c]; });
   }
 };
 
@@ -56,7 +54,7 @@ struct TokensOfIds {
 // A block an id that occurs: grid x over TokensOfIds::ids.
 template <class T>
 struct EmbeddingScatter {
-  static constexpr int threads = 128, width = 16 / int{sizeof(T)};
+  static constexpr int threads = 128, width = 4;  // floats of a lane, so that lanes fill sectors of the table
   using Shared = device::NoShared;
   const T* dy;              // [tokens, columns]
   const std::int32_t* ids;  // of TokensOfIds, and so are the next two
@@ -68,7 +66,7 @@ struct EmbeddingScatter {
   TEMPER_DEVICE void operator()(device::Block<EmbeddingScatter>& block) const {
     const int number = block.index().x, begin = first[number], end = first[number + 1];
     float* to = dtable + Index{ids[number]} * columns;
-    const bool whole = columns % width == 0 && device::aligned(dy, 16);
+    const bool whole = columns % width == 0 && device::aligned(dy, width * int{sizeof(T)});
     const int pieces = whole ? columns / width : 0;
     for (int i = block.thread(); i < pieces; i += threads) {
       float sum[std::size_t{width}] = {};
@@ -77,18 +75,15 @@ struct EmbeddingScatter {
         TEMPER_UNROLL
         for (int e = 0; e < width; ++e) sum[e] += device::widen(piece[e]);
       }
-      TEMPER_UNROLL
-      for (int e = 0; e < width; e += 4) {
-        float* at = to + Index{i} * width + e;
-        if (device::aligned(at, 16)) {
-          auto four = device::load<4>(at);
-          TEMPER_UNROLL
-          for (int j = 0; j < 4; ++j) four[j] += sum[e + j];
-          device::store(at, four);
-        } else {
-          TEMPER_UNROLL
-          for (int j = 0; j < 4; ++j) at[j] += sum[e + j];
-        }
+      float* at = to + Index{i} * width;
+      if (device::aligned(at, 16)) {
+        auto four = device::load<width>(at);
+        TEMPER_UNROLL
+        for (int e = 0; e < width; ++e) four[e] += sum[e];
+        device::store(at, four);
+      } else {
+        TEMPER_UNROLL
+        for (int e = 0; e < width; ++e) at[e] += sum[e];
       }
     }
     for (int c = pieces * width + block.thread(); c < columns; c += threads) {

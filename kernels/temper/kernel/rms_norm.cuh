@@ -3,18 +3,10 @@
 // r = 1 / rms(x):  dx = r (weight dy - x r^2 mean(weight dy x)),  dweight = sum over rows of dy x r.
 // Rows are read in pieces of 16 bytes where they allow it; sums are in float, in an order that is fixed.
 #pragma once
-#include "temper/device/block.cuh"
-#include "temper/device/vector.cuh"
+#include "temper/kernel/row_pieces.cuh"
 
 namespace temper::kernel {
 inline namespace TEMPER_TARGET {
-
-// How many pieces of 16 bytes a row is read in; what is left, or all of it, is read one by one.
-template <int Width>
-TEMPER_DEVICE int whole_pieces(int columns, const void* a, const void* b, const void* c) {
-  const bool whole = columns % Width == 0 && device::aligned(a, 16) && device::aligned(b, 16) && device::aligned(c, 16);
-  return whole ? columns / Width : 0;
-}
 
 // One row a block. x, y [T, D]; weight [D]; inverse_rms [T]. With a residual [T, D] it is x + residual that is
 // normalised, as the type has it, and that is written to stream [T, D], which may be either of the two.
@@ -37,8 +29,7 @@ struct RmsNorm {
     const Index row = block.index().x;
     const T* from = x + row * columns;
     T* to = y + row * columns;
-    const bool aligned = device::aligned(residual, 16) && device::aligned(stream, 16);
-    const int pieces = aligned ? whole_pieces<width>(columns, x, y, weight) : 0;
+    const int pieces = whole_pieces<width>(columns, x, y, weight, residual, stream);
     if (residual != nullptr) from = add_residual(block, row * columns, pieces);
     float squares = 0;
     for (int p = block.thread(); p < pieces; p += threads) {
@@ -96,7 +87,7 @@ struct RmsNormBackward {
   TEMPER_DEVICE void operator()(device::Block<RmsNormBackward>& block) const {
     const Index first = Index{block.index().x} * columns;
     const float inverse = inverse_rms[block.index().x];
-    const int pieces = device::aligned(dx, 16) ? whole_pieces<width>(columns, x, dy, weight) : 0;
+    const int pieces = whole_pieces<width>(columns, x, dy, weight, dx);
     float product = 0;
     for (int p = block.thread(); p < pieces; p += threads) {
       const Index at = Index{p} * width;

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-# Writes this folder's golden files: bitsandbytes' codes, scales and decoded values of small matrices; a checkpoint in 4
-# bits as transformers saves it; and what PEFT makes of each base, quantized or in 16 bits: logits, gradients and twenty
-# steps of LoRA, DoRA, prompt tuning and, in 16 bits, the whole model. Needs numpy, torch, transformers, peft, bitsandbytes, accelerate and safetensors; versions in versions.json.
+# Writes this folder's golden files: bitsandbytes' codes, scales and decoded values of small matrices; checkpoints in 4
+# and in 8 bits as transformers saves them; and what PEFT makes of each base, quantized or in 16 bits: logits, gradients
+# and twenty steps of LoRA, DoRA, prompt tuning and, in 16 bits, the whole model. Needs numpy, torch, transformers, peft,
+# bitsandbytes, accelerate and safetensors; versions in versions.json.
 #
 # The base of the runs is bitsandbytes' quantized weights, decoded to float32 and put into the transformers model in
-# place of its own, or every weight rounded to 16 bits, so that nothing but the storage is lossy. Two parts of bitsandbytes for CPUs do not follow its own
-# formula; what it has for any device is put in their place: the block-wise quantizer, which looks codes up in a table of
-# 65,536 bins and misses the nearest now and then, and the decoder of 4 bits, which takes wrong scales where a row is
-# shorter than a block.
+# place of its own, or every weight rounded to 16 bits, so that nothing but the storage is lossy. Two parts of
+# bitsandbytes for CPUs do not follow its own formula; what it has for any device is put in their place: the block-wise
+# quantizer, which looks codes up in a table of 65,536 bins and misses the nearest now and then, and the decoder of 4
+# bits, which takes wrong scales where a row is shorter than a block.
 import json
 import pathlib
 import platform
@@ -163,6 +164,30 @@ def write_checkpoints():
         (folder / "generation_config.json").unlink(missing_ok=True)
 
 
+def write_rows_checkpoint():
+    """In 8 bits: what two of its matrices are decoded to, logits with all of them decoded, and transformers' own."""
+    model = AutoModelForCausalLM.from_pretrained(
+        MODELS / "llama3", quantization_config=BitsAndBytesConfig(load_in_8bit=True), dtype=torch.float32,
+        device_map="cpu")
+    folder = HERE / "checkpoint_int8"
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    stored, tensors = safetensors.torch.load_file(folder / "model.safetensors"), {}
+    exact = reference.load(MODELS / "llama3")
+    with torch.no_grad():
+        for name, module in exact.named_modules():
+            if isinstance(module, torch.nn.Linear) and name != "lm_head":
+                values = functional.int8_vectorwise_dequant(stored[name + ".weight"], stored[name + ".SCB"])
+                module.weight.copy_(values)
+                if name in ("model.layers.0.self_attn.q_proj", "model.layers.1.mlp.down_proj"):
+                    tensors["decoded." + name] = values
+        rows = json.loads((MODELS / "llama3" / "batch.json").read_text())["documents"]
+        tensors["logits"] = reference.logits_of(reference.in_float64(exact), rows[0]).float()
+        tensors["logits.llm_int8"] = reference.logits_of(model, rows[0])
+    safetensors.torch.save_file(tensors, HERE / "checkpoint_int8.safetensors")
+
+
 def main():
     torch.set_num_threads(1)  # bitsandbytes' mean of scales depends on it
     warnings.simplefilter("ignore")
@@ -170,6 +195,7 @@ def main():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     write_checkpoints()
+    write_rows_checkpoint()
     tensors, results = {}, {}
     record_matrices(tensors)
     safetensors.torch.save_file(tensors, HERE / "matrices.safetensors")

@@ -45,15 +45,14 @@ inline bool decodes_in_registers(const Product<float>& p) {
 
 inline bool multiply_few_coded(const Product<float>& p, Region region, const float* a_panel) {
   if (!decodes_in_registers(p)) return false;
-  const CodedRows w = p.b.coded();
-  const Begin begin = p.add ? Begin::from_c : Begin::zero;
-  const Index width = coded_vectors(region.rows) * lanes;
-  for (Index j = 0; j < region.cols; j += width) {
-    const Index wide = panel_width(region.cols, j, width), cols = std::min(width, region.cols - j);
-    const CodedTile tile = coded_tile(p.b.codes.coding, region.rows, wide / lanes);
-    over_edge(region.rows, wide, p.c + region.row * p.cols + region.col + j, p.cols, cols, begin,
-              [&](float* to, Index stride) { tile(w, region.col + j, cols, a_panel, to, stride, begin); });
-  }
+  multiply_codes({.w = p.b.coded(),
+                  .first = region.col,
+                  .cols = region.cols,
+                  .a = a_panel,
+                  .c = p.c + region.row * p.cols + region.col,
+                  .c_stride = p.cols,
+                  .begin = p.add ? Begin::from_c : Begin::zero},
+                 region.rows);
   return true;
 }
 

@@ -12,8 +12,8 @@
 
 namespace temper {
 
-// log(1 + w) for w in [0, 1]: 2 artanh(s) with s = w / (2 + w), free of branches.
-inline float log_one_plus(float w) {
+// c + log(1 + w) for w in [0, 1]: 2 artanh(s) with s = w / (2 + w), free of branches; the last product is fused with c.
+inline float log_one_plus(float w, float c = 0) {
   const float s = w / (2.0f + w), square = s * s;
   float p = 2.0f / 13;
   p = multiply_add(p, square, 2.0f / 11);
@@ -21,15 +21,15 @@ inline float log_one_plus(float w) {
   p = multiply_add(p, square, 2.0f / 7);
   p = multiply_add(p, square, 2.0f / 5);
   p = multiply_add(p, square, 2.0f / 3);
-  return s * multiply_add(p, square, 2.0f);
+  return multiply_add(s, multiply_add(p, square, 2.0f), c);
 }
-inline double log_one_plus(double w) { return std::log1p(w); }
+inline double log_one_plus(double w, double c = 0) { return c + std::log1p(w); }
 
 // log(2 / (1 + e^-d)): what log(p / m) is for d = log(p / q). Zero for zero.
 template <class Real>
 Real log_over_mean(Real d) {
   const Real below = d < 0 ? -d : Real(0), size = d < 0 ? -d : d;
-  return log_one_plus(Real(1)) - (below + log_one_plus(exponential(-size)));
+  return log_one_plus(Real(1)) - log_one_plus(exponential(-size), below);
 }
 
 // softmax(z / T) of one row.
@@ -71,15 +71,16 @@ double distill_row(Real* z, const Real* w, Index n, const Distill& settings, con
   switch (settings.divergence) {
     case Divergence::forward: {
       const double sum =
-          sum_of_row<Real>(n, [&](Index j) { return rounded_product(teacher.exponent(j) * difference(j)); }) /
+          chains_of_row<Real>(
+              n, [&](Index j, Real chain) { return multiply_add(teacher.exponent(j), difference(j), chain); }) /
           teacher.sum;
       const Real ratio = static_cast<Real>(student.sum / teacher.sum);
       fill([&](Index j) { return share * multiply_add(-ratio, teacher.exponent(j), student.exponent(j)); });
       return sum;
     }
     case Divergence::reverse: {
-      const double sum = -sum_of_row<Real>(n, [&](Index j) {
-        return rounded_product(student.exponent(j) * difference(j));
+      const double sum = -chains_of_row<Real>(n, [&](Index j, Real chain) {
+        return multiply_add(student.exponent(j), difference(j), chain);
       }) / student.sum;
       const Real mean = static_cast<Real>(sum);
       fill([&](Index j) { return share * student.exponent(j) * (-difference(j) - mean); });
@@ -89,12 +90,12 @@ double distill_row(Real* z, const Real* w, Index n, const Distill& settings, con
       break;
   }
   const double from_teacher =
-      sum_of_row<Real>(n,
-                       [&](Index j) { return rounded_product(teacher.exponent(j) * log_over_mean(difference(j))); }) /
+      chains_of_row<Real>(
+          n, [&](Index j, Real sum) { return multiply_add(teacher.exponent(j), log_over_mean(difference(j)), sum); }) /
       teacher.sum;
   const double from_student =
-      sum_of_row<Real>(n,
-                       [&](Index j) { return rounded_product(student.exponent(j) * log_over_mean(-difference(j))); }) /
+      chains_of_row<Real>(
+          n, [&](Index j, Real sum) { return multiply_add(student.exponent(j), log_over_mean(-difference(j)), sum); }) /
       student.sum;
   const Real mean = static_cast<Real>(from_student), half = share / 2;
   fill([&](Index j) { return half * student.exponent(j) * (log_over_mean(-difference(j)) - mean); });
@@ -123,8 +124,9 @@ struct DistilledRows {
 // judge(z, row of the block, gradient or null), as distill_row.
 template <class Real, class JudgeOf>
 void distill_rows(Context<Cpu<Real>>& ctx, const DistilledRows<Real>& result, TargetMatrix<Real> dhidden,
-                  OutMatrix<Real> dweight, InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets,
-                  Distill settings, std::type_identity_t<Real> gradient_scale, Index at_once, JudgeOf judge_of) {
+                  OntoGradient<Real> dweight, InMatrix<Real> hidden, InTable<Real> weight,
+                  InList<Real, TokenId> targets, Distill settings, std::type_identity_t<Real> gradient_scale,
+                  Index at_once, JudgeOf judge_of) {
   check_head<Real>("distillation", hidden, weight, targets);
   check_distill(settings);
   const Index count = hidden.rows(), vocabulary = weight.rows;
@@ -164,7 +166,7 @@ void distill_rows(Context<Cpu<Real>>& ctx, const DistilledRows<Real>& result, Ta
 // Gradients of the sum of losses, times gradient_scale, go to dhidden and onto dweight; either may be empty.
 template <class Real>
 void distillation(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real> divergence, OutVector<Real> nll,
-                  OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight,
+                  OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OntoGradient<Real> dweight,
                   InMatrix<Real> hidden, InTable<Real> weight, InMatrix<Real> teacher_hidden,
                   InTable<Real> teacher_weight, InList<Real, TokenId> targets, Distill settings,
                   std::type_identity_t<Real> gradient_scale) {

@@ -7,6 +7,7 @@
 // Log-probabilities may be those at a temperature: then z = scale hidden weight^T with scale = 1 / temperature.
 // Sums over a row go in stretches of 1024: each a fixed tree in Real, the stretches in order in double.
 #pragma once
+#include "temper/backend/cpu/gradient.hpp"
 #include "temper/backend/cpu/linear.hpp"
 #include "temper/backend/cpu/math.hpp"
 #include "temper/backend/cpu/operands.hpp"
@@ -35,15 +36,19 @@ void check_targets(std::string_view name, InList<Real, TokenId> targets, Index v
             name, targets(i), i, vocabulary - 1);
 }
 
-// The sum of term(j) over a row, accurate for long rows.
+// The chains of next(j, sum) over a row, accurate for long rows; and the sum of term(j).
 inline constexpr Index row_stretch = 1024;
-template <class Real, class Term>
-double sum_of_row(Index n, Term term) {
+template <class Real, class Next>
+double chains_of_row(Index n, Next next) {
   double sum = 0;
   for (Index begin = 0; begin < n; begin += row_stretch)
-    sum +=
-        static_cast<double>(sum_over<Real>(std::min(row_stretch, n - begin), [&](Index j) { return term(begin + j); }));
+    sum += static_cast<double>(chains_over<Real>(std::min(row_stretch, n - begin),
+                                                 [&](Index j, Real of_chain) { return next(begin + j, of_chain); }));
   return sum;
+}
+template <class Real, class Term>
+double sum_of_row(Index n, Term term) {
+  return chains_of_row<Real>(n, [&](Index j, Real sum) { return sum + term(j); });
 }
 
 // One row of logits; afterwards the row holds exp(z - maximum) if it is to be kept.
@@ -65,8 +70,8 @@ RowOfLogits reduce_logits(Real* z, Index n, Exponentials exponentials) {
 template <class Real>
 double entropy_of_logits(const Real* z, Index n, const RowOfLogits& row) {
   const Real maximum = static_cast<Real>(row.maximum);
-  const double below =
-      sum_of_row<Real>(n, [=](Index j) { return rounded_product(exponential(z[j] - maximum) * (z[j] - maximum)); });
+  const double below = chains_of_row<Real>(
+      n, [=](Index j, Real sum) { return multiply_add(exponential(z[j] - maximum), z[j] - maximum, sum); });
   return std::log(row.sum) - below / row.sum;
 }
 
@@ -74,7 +79,7 @@ double entropy_of_logits(const Real* z, Index n, const RowOfLogits& row) {
 // them, takes what it left in the logits for their gradient: dhidden (+)= scale dz weight, dweight += scale dz^T
 // hidden.
 template <class Real, class OnBlock>
-void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight, InMatrix<Real> hidden,
+void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OntoGradient<Real> dweight, InMatrix<Real> hidden,
                  InTable<Real> weight, OnBlock on_block, std::type_identity_t<Real> scale = 1, Index at_once = 0) {
   require(dhidden.view.empty() || dhidden.view.shape == hidden.shape, Fault::usage, "head.shape",
           "head: dhidden is [{}, {}] but hidden is [{}, {}]; expected equal, or no dhidden", dhidden.view.rows(),
@@ -92,7 +97,7 @@ void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OutMatrix<
     on_block(logits, begin, end);
     if (!dhidden.view.empty())
       matmul_transposed(ctx, {dhidden.view.slice(begin, end), dhidden.add}, logits, weight, scale);
-    if (!dweight.empty()) matmul_outer(ctx, onto(dweight), logits, hidden.slice(begin, end), scale);
+    if (!dweight.empty()) matmul_outer(ctx, dweight.addend(block), logits, hidden.slice(begin, end), scale);
   }
 }
 
@@ -100,7 +105,7 @@ void over_logits(Context<Cpu<Real>>& ctx, TargetMatrix<Real> dhidden, OutMatrix<
 // of the sum of losses, times gradient_scale, go to dhidden and onto dweight; either may be empty.
 template <class Real>
 void cross_entropy(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real> nll,
-                   OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight,
+                   OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OntoGradient<Real> dweight,
                    InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets, CrossEntropy settings,
                    std::type_identity_t<Real> gradient_scale) {
   check_head<Real>("cross_entropy", hidden, weight, targets);
@@ -169,9 +174,9 @@ void log_probs(Context<Cpu<Real>>& ctx, OutVector<Real> logp, OutVector<Real> ls
 
 // dz = dlogp (1 at the target - p), with the logits computed once more.
 template <class Real>
-void log_probs_backward(Context<Cpu<Real>>& ctx, OutMatrix<Real> dhidden, OutMatrix<Real> dweight, InVector<Real> dlogp,
-                        InVector<Real> lse, InMatrix<Real> hidden, InTable<Real> weight, InList<Real, TokenId> targets,
-                        std::type_identity_t<Real> scale = 1) {
+void log_probs_backward(Context<Cpu<Real>>& ctx, OutMatrix<Real> dhidden, OntoGradient<Real> dweight,
+                        InVector<Real> dlogp, InVector<Real> lse, InMatrix<Real> hidden, InTable<Real> weight,
+                        InList<Real, TokenId> targets, std::type_identity_t<Real> scale = 1) {
   check_head<Real>("log_probs_backward", hidden, weight, targets);
   require(dlogp.size() == hidden.rows() && lse.size() == hidden.rows(), Fault::usage, "head.shape",
           "log_probs_backward: there are {} rows but {} dlogp and {} lse; expected equal", hidden.rows(), dlogp.size(),

@@ -84,17 +84,24 @@ void square_roots(double (&x)[N]) {
   for (double& each : x) each = std::sqrt(each);
 }
 
-// The sum over j of term(j), j in [0, n), in chains of Sum.
-template <class Sum, class Term>
-Sum sum_over(Index n, Term term) {
+// chain[j % 16] = next(j, chain[j % 16]) for j in [0, n), all from zero; then the chains are added in halves.
+template <class Sum, class Next>
+Sum chains_over(Index n, Next next) {
   Sum chain[chains] = {};
   Index j = 0;
   for (; j + chains <= n; j += chains)
-    for (Index lane = 0; lane < chains; ++lane) chain[lane] += static_cast<Sum>(term(j + lane));
-  for (Index lane = 0; j + lane < n; ++lane) chain[lane] += static_cast<Sum>(term(j + lane));
+    for (Index lane = 0; lane < chains; ++lane) chain[lane] = next(j + lane, chain[lane]);
+  for (Index lane = 0; j + lane < n; ++lane) chain[lane] = next(j + lane, chain[lane]);
   for (Index half = chains / 2; half > 0; half /= 2)
     for (Index lane = 0; lane < half; ++lane) chain[lane] += chain[lane + half];
   return chain[0];
+}
+
+// The sum over j of term(j), j in [0, n), in chains of Sum. A term that is a product must be exact in Sum, or the
+// compiler chooses where it is rounded; other products go to chains_over with multiply_add.
+template <class Sum, class Term>
+Sum sum_over(Index n, Term term) {
+  return chains_over<Sum>(n, [&](Index j, Sum sum) { return sum + static_cast<Sum>(term(j)); });
 }
 
 // The largest element; minus infinity of nothing. A NaN is passed over or returned, depending on its place.

@@ -25,6 +25,8 @@ using TargetMatrix = std::type_identity_t<Target<Cpu<Real>, Real, 2>>;
 template <class Real>
 using TargetVector = std::type_identity_t<Target<Cpu<Real>, Real, 1>>;
 template <class Real>
+using OntoGradient = std::type_identity_t<Gradient<Cpu<Real>>>;
+template <class Real>
 using InWeight = std::type_identity_t<WeightMatrix<Cpu<Real>>>;
 template <class Real>
 using InTable = std::type_identity_t<DenseMatrix<Cpu<Real>>>;

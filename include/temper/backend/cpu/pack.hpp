@@ -150,6 +150,11 @@ void pack_a_rows(const float* data, Index stride, Index depth, float scale, floa
 // One panel of part.count <= tile_rows rows; 'lanes' floats behind it are written too when A is depth-inner.
 inline void pack_a_panel(const Operand& a, const Part& part, float scale, float* panel) {
   const float* const data = static_cast<const float*>(a.data);
+  if (a.order == Order::depth_inner && part.count == 1) {
+    const float* const row = data + part.first * a.stride + part.begin;
+    for (Index k = 0; k < part.depth; ++k) panel[k] = row[k] * scale;
+    return;
+  }
   if (a.order == Order::depth_inner)
     return pack_columns(data + part.first * a.stride + part.begin, a.stride, part.count, part.depth, scale, panel,
                         part.count);

@@ -124,9 +124,12 @@ struct Cut {
   Index down = 1, across = 1;
 };
 
+// Columns of a piece come in these; no tile of few rows is wider.
+inline Index grain_of(const Product<float>& p) { return streams(p) ? vectors_of(1) * lanes : Blocks::tile_cols; }
+
 inline Cut cut_of(const Product<float>& p, int threads) {
-  const Index panels = ceil_div(p.cols, Blocks::tile_cols), tiles = ceil_div(p.rows, tile_rows);
-  const Index least = ceil_div(p.cols, Blocks::cols);
+  const Index panels = ceil_div(p.cols, grain_of(p)), tiles = ceil_div(p.rows, tile_rows);
+  const Index least = streams(p) ? 1 : ceil_div(p.cols, Blocks::cols);  // a stream has no block of B
   const Index wanted = threads == 1 ? 1 : std::min(Index{4} * threads, panels * tiles);
   Cut best{1, std::max(least, std::min(wanted, panels))};
   double best_cost = -1;
@@ -142,12 +145,12 @@ inline Cut cut_of(const Product<float>& p, int threads) {
 inline void multiply(Threads& threads, const Product<float>& p) {
   if (p.rows == 0 || p.cols == 0) return;
   const Cut cut = cut_of(p, threads.count());
-  const Index panels = ceil_div(p.cols, Blocks::tile_cols);
+  const Index grain = grain_of(p), panels = ceil_div(p.cols, grain);
   threads.parallel(cut.down * cut.across, [&](Index piece, int worker) {
     const Index i = piece / cut.across, j = piece % cut.across;
     const Index row = part_begin(p.rows, cut.down, i), row_end = part_begin(p.rows, cut.down, i + 1);
-    const Index col = part_begin(panels, cut.across, j) * Blocks::tile_cols,
-                col_end = std::min(p.cols, part_begin(panels, cut.across, j + 1) * Blocks::tile_cols);
+    const Index col = part_begin(panels, cut.across, j) * grain,
+                col_end = std::min(p.cols, part_begin(panels, cut.across, j + 1) * grain);
     if (row == row_end || col >= col_end) return;
     const Region region{row, row_end - row, col, col_end - col};
     float* const workspace = reinterpret_cast<float*>(threads.workspace(worker));

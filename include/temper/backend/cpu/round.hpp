@@ -35,21 +35,31 @@ void round_stretch(bf16* to, const Real* from, Index begin, const Random& random
                                  static_cast<std::uint16_t>(words[i / 2][lane] >> (i % 2 * 16)));
 }
 
-// Doubles are rounded to the nearest float first.
+// Elements [first, first + count) of the whole. Doubles are rounded to the nearest float first.
 template <class Real>
-void round_at_random(Context<Cpu<Real>>& ctx, OutList<Real, bf16> to, InVector<Real> from, Random random) {
+void round_elements(bf16* to, const Real* from, Index first, Index count, const Random& random) {
+  for (Index i = 0; i < count;) {
+    const Index place = first + i;
+    if (place % rounding_stretch == 0 && i + rounding_stretch <= count) {
+      round_stretch(to + i, from + i, place, random);
+      i += rounding_stretch;
+      continue;
+    }
+    const auto block = random.block(static_cast<std::uint64_t>(place) / 8);
+    for (const Index next = std::min(count, i + 8 - place % 8); i < next; ++i)
+      to[i] = to_bf16(static_cast<float>(from[i]), Random::bits16(block, static_cast<std::uint64_t>(first + i)));
+  }
+}
+
+// 'first' is the place of these elements in the whole.
+template <class Real>
+void round_at_random(Context<Cpu<Real>>& ctx, OutList<Real, bf16> to, InVector<Real> from, Random random,
+                     Index first = 0) {
   require(to.shape == from.shape, Fault::usage, "round_at_random.shape",
           "round_at_random: {} elements become {}; expected equal", from.size(), to.size());
   ctx.run("round_at_random", {20 * static_cast<double>(to.size()), bytes_of_all(to, from)}, [&] {
     over_elements(ctx, to.size(), [=](Index begin, Index end) {
-      Index i = begin;
-      for (; i % rounding_stretch == 0 && i + rounding_stretch <= end; i += rounding_stretch)
-        round_stretch(to.data + i, from.data + i, i, random);
-      while (i < end) {
-        const auto block = random.block(static_cast<std::uint64_t>(i) / 8);
-        for (const Index next = std::min(end, (i / 8 + 1) * 8); i < next; ++i)
-          to.data[i] = to_bf16(static_cast<float>(from.data[i]), Random::bits16(block, static_cast<std::uint64_t>(i)));
-      }
+      round_elements(to.data + begin, from.data + begin, first + begin, end - begin, random);
     });
   });
 }

@@ -154,7 +154,7 @@ void top_logits(Context<Cpu<Real>>& ctx, OutMatrix<Real> top, View<Cpu<Real>, To
 // As distillation, from what was kept.
 template <class Real>
 void distillation_of_top(Context<Cpu<Real>>& ctx, OutVector<Real> loss, OutVector<Real> divergence, OutVector<Real> nll,
-                         OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OutMatrix<Real> dweight,
+                         OutList<Real, std::int32_t> correct, TargetMatrix<Real> dhidden, OntoGradient<Real> dweight,
                          InMatrix<Real> hidden, InTable<Real> weight, InMatrix<Real> top,
                          View<Cpu<Real>, const TokenId, 2> tokens, View<Cpu<Real>, const double, 1> rest,
                          InList<Real, TokenId> targets, Distill settings, std::type_identity_t<Real> gradient_scale) {

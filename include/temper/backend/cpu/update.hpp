@@ -161,9 +161,15 @@ void combine(Context<Cpu<Real>>& ctx, OutMatrix<Real> y, InMatrix<Real> x, Quint
 
 // The sum of x^2 on the host; 0 while planning. Blocks of 4096 elements are summed each in its fixed tree, then in
 // order.
-template <class Real>
-double sum_of_squares(Context<Cpu<Real>>& ctx, InVector<Real> x) {
+template <class Real, class T>
+double sum_of_squares_of(Context<Cpu<Real>>& ctx, View<Cpu<Real>, const T, 1> x) {
   constexpr Index block = 4096;
+  constexpr auto number = [](T held) {
+    if constexpr (std::is_same_v<T, bf16>)
+      return static_cast<double>(to_float(held));
+    else
+      return static_cast<double>(held);
+  };
   const Pieces blocks = Pieces::of(x.size(), block), pieces = Pieces::of(blocks.count(), Pieces::grain / block);
   const auto scope = ctx.scope();
   const auto partial = scratch<double>(ctx, blocks.count());
@@ -171,20 +177,29 @@ double sum_of_squares(Context<Cpu<Real>>& ctx, InVector<Real> x) {
   ctx.run("sum_of_squares", {2 * static_cast<double>(x.size()), bytes_of_all(x)}, [&] {
     ctx.stream().parallel(pieces.count(), [&](Index piece, int) {
       for (Index i = pieces.begin(piece); i < pieces.end(piece); ++i)
-        partial(i) = sum_over<double>(blocks.end(i) - blocks.begin(i), [from = x.data + blocks.begin(i)](Index j) {
-          return static_cast<double>(from[j]) * static_cast<double>(from[j]);
-        });
+        partial(i) = sum_over<double>(
+            blocks.end(i) - blocks.begin(i),
+            [number, from = x.data + blocks.begin(i)](Index j) { return number(from[j]) * number(from[j]); });
     });
     for (Index i = 0; i < partial.size(); ++i) total += partial(i);
   });
   return total;
 }
 
+template <class Real>
+double sum_of_squares(Context<Cpu<Real>>& ctx, InVector<Real> x) {
+  return sum_of_squares_of(ctx, x);
+}
+template <class Real>
+double sum_of_squares(Context<Cpu<Real>>& ctx, InList<Real, bf16> x) {
+  return sum_of_squares_of(ctx, x);
+}
+
 // Elements of any type: an optimizer's state may be codes.
 template <class Real, class T>
 void zero(Context<Cpu<Real>>& ctx, View<Cpu<Real>, T, 1> x) {
   ctx.run("zero", {0, bytes_of_all(x)}, [&] {
-    over_elements(ctx, x.size(), [to = x.data](Index begin, Index end) { std::fill(to + begin, to + end, T(0)); });
+    over_elements(ctx, x.size(), [to = x.data](Index begin, Index end) { std::fill(to + begin, to + end, T{}); });
   });
 }
 

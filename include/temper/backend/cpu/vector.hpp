@@ -95,24 +95,33 @@ template <class T>
   return load(padded);
 }
 
-// One stage of a transposition: blocks of Size lanes change places between the rows a (upper) and b (lower).
+// A stage of a transposition: what rows that lie Step apart exchange. Within groups of four lanes single lanes (Size 1)
+// or pairs alternate; groups (Size 4) go where the even and the odd ones are apart. All are one instruction on x86.
 template <Index Size, std::size_t... J>
 [[gnu::always_inline]] inline void exchange(Floats& a, Floats& b, std::index_sequence<J...>) {
   constexpr auto n = static_cast<std::size_t>(lanes), size = static_cast<std::size_t>(Size);
-  const Floats upper = __builtin_shufflevector(a, b, static_cast<int>((J & size) == 0 ? J : n + J - size)...);
-  const Floats lower = __builtin_shufflevector(a, b, static_cast<int>((J & size) == 0 ? J + size : n + J)...);
+  constexpr auto from = [](std::size_t j) {
+    return size == 1 ? j / 4 * 4 + j % 4 / 2 + j % 2 * n : size == 2 ? j + (j & 2) / 2 * (n - 2) : j / 4 * 8 + j % 4;
+  };
+  constexpr std::size_t other = size == 1 ? 2 : size;
+  const Floats upper = __builtin_shufflevector(a, b, static_cast<int>(from(J))...);
+  const Floats lower = __builtin_shufflevector(a, b, static_cast<int>(from(J) + other)...);
   a = upper, b = lower;
 }
-
-// rows[i] lane j <-> rows[j] lane i, in log2(lanes) stages (Eklundh).
-template <Index Size = 1>
-[[gnu::always_inline]] inline void transpose(Floats (&rows)[lanes]) {
-  if constexpr (Size < lanes) {
+template <Index Size, Index Step = Size>
+[[gnu::always_inline]] inline void exchange_all(Floats (&rows)[lanes]) {
+  if constexpr (Step < lanes) {
 #pragma GCC unroll 16
     for (Index i = 0; i < lanes; ++i)
-      if ((i & Size) == 0) exchange<Size>(rows[i], rows[i + Size], std::make_index_sequence<std::size_t{lanes}>{});
-    transpose<2 * Size>(rows);
+      if ((i & Step) == 0) exchange<Size>(rows[i], rows[i + Step], std::make_index_sequence<std::size_t{lanes}>{});
   }
+}
+
+// rows[i] lane j <-> rows[j] lane i, in log2(lanes) stages.
+[[gnu::always_inline]] inline void transpose(Floats (&rows)[lanes]) {
+  exchange_all<1>(rows), exchange_all<2>(rows), exchange_all<4>(rows), exchange_all<4, 8>(rows);
+#pragma GCC unroll 16
+  for (Index i = 0; i < lanes; i += 4) std::swap(rows[i + 1], rows[i + 2]);
 }
 
 }  // namespace temper

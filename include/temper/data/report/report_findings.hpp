@@ -67,7 +67,8 @@ struct ReportFindings {
       add("end_unlearned", 100 * open >= rows || open > ends.cut() ? Severity::warning : Severity::note,
           ends.without_end(),
           fmt::format(
-              "{} teach no end token{}, and of such rows a model learns to go on for ever; {}", rows_of(open),
+              "{} {} no end token{}, and of such rows a model learns to go on for ever; {}", rows_of(open),
+              open == 1 ? "teaches" : "teach",
               ends.cut() == 0 ? std::string() : fmt::format(" ({} because they were cut)", ends.cut()),
               ends.cut() == open ? "raise max_length" : "let the template write eos_token inside what is learned"));
     if (ends.other_end().count() > 0 && ends.has_end())
