@@ -41,8 +41,8 @@ class DatasetReader {
     require(pair.train.size() > 0, Fault::data, "rows.none", "{}: no row is left to train on ({} dropped{}); {}",
             settings_.train.empty() ? std::string("data") : shown_path(settings_.train[0]), pair.train.dropped.size(),
             listed(pair.train.dropped, 5),
-            "expected an answer or a text to learn, within max_length, in at least one row; look at the rows, or raise "
-            "max_length");
+            "expected an answer (of role assistant, in messages) or a text to learn, within max_length, in at least one "
+            "row; look at the rows, or raise max_length");
     pair.validation.labels = pair.train.labels;
     if (settings_.validation_fraction > 0) {
       fill(pair.validation, held_out, train_files, Side::validation);

@@ -255,4 +255,56 @@ TEST_CASE("data report: warnings come first, and the report does not depend on t
   }
 }
 
+std::string turns(const Json& messages) { return Json{{"messages", messages}}.dump() + "\n"; }
+Json turn(std::string_view role, const Json& content) { return Json{{"role", role}, {"content", content}}; }
+
+TEST_CASE("data report: roles that templates do not know are named, once a row, with what to call them") {
+  const std::string sound = turns({turn("system", "s"), turn("user", "a"), turn("assistant", "b"), turn("tool", "c"),
+                                   turn("developer", "d"), turn("ipython", "e")});
+  CHECK(find(Report().of(sound), "roles_unusual") == nullptr);
+  const std::string strange = turns({turn("human", "a"), turn("gpt", "x"), turn("human", "b"), turn("assistant", "c")});
+  const DataReport report = Report().of(sound + strange + strange + turns({turn("bot", "a"), turn("assistant", "b")}));
+  const Finding* roles = find(report, "roles_unusual");
+  REQUIRE(roles);
+  CHECK(roles->severity == Severity::warning);
+  CHECK(roles->count == 3);
+  REQUIRE(roles->places.size() == 3);
+  CHECK(roles->places[1].ends_with("a.jsonl:2 ('human')"));
+  CHECK(roles->sentence.starts_with("3 rows have messages of unusual roles ('bot', 'gpt', 'human')"));
+  CHECK(roles->sentence.find("'conversations' with 'from' and 'value'") != std::string::npos);
+
+  // The names of ShareGPT in its own fields are read, and a template may know any.
+  CHECK(find(Report().of(R"({"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]})"
+                         "\n"),
+             "roles_unusual") == nullptr);
+  const Report files;
+  DataSettings settings = settings_for(files.files.write("a.jsonl", turns({turn("bot", "a"), turn("assistant", "b")})));
+  settings.chat_template =
+      "{% for m in messages %}{% if m.role == 'bot' %}B{% endif %}{% generation %}{{ m.content }}</s>"
+      "{% endgeneration %}{% endfor %}";
+  CHECK(find(report_on(settings), "roles_unusual") == nullptr);
+}
+
+TEST_CASE("data report: answers that say nothing") {
+  const Json call = {
+      {"role", "assistant"},
+      {"content", nullptr},
+      {"tool_calls",
+       Json::array({{{"type", "function"}, {"function", {{"name", "f"}, {"arguments", Json::object()}}}}})}};
+  const DataReport sound = Report().of(turns({turn("user", ""), call, turn("tool", ""), turn("assistant", "b")}));
+  CHECK(find(sound, "answers_empty") == nullptr);
+  const DataReport report = Report().of(row_of("a", "b") + row_of("a", " \n\t") + row_of("b", ""));
+  const Finding* empty = find(report, "answers_empty");
+  REQUIRE(empty);
+  CHECK(empty->severity == Severity::warning);
+  CHECK(empty->count == 2);
+  CHECK(empty->places[0].ends_with("a.jsonl:2"));
+  const Json blank{{"type", "text"}, {"text", " "}};
+  CHECK(find(Report().of(turns({turn("user", "a"), turn("assistant", Json::array({blank}))})), "answers_empty"));
+  const DataReport pair = Report().of(R"({"prompt": "a", "chosen": "b", "rejected": " "})"
+                                      "\n");
+  REQUIRE(find(pair, "answers_empty"));
+  CHECK(find(pair, "answers_empty")->sentence.starts_with("1 row has an answer that is empty or white space"));
+}
+
 }  // namespace temper::data_report_test
