@@ -8,6 +8,7 @@
 #include "commands.hpp"
 #include "exit_code.hpp"
 #include "format.hpp"
+#include "members_text.hpp"
 #include "metrics.hpp"
 #include "run_folder.hpp"
 #include "temper/io/weight_folder.hpp"
@@ -100,18 +101,17 @@ void print_json(const std::string& path, const Found& found) {
   print_line(temper::to_text(result));
 }
 
-void print_members(const Json& object, std::string_view title) {
-  print_line(std::string(title));
-  for (const auto& [key, value] : object.items())
-    print_line(fmt::format("  {:<26} {}", temper::printable(key, 60),
-                           temper::printable(value.is_string() ? value.get<std::string>() : value.dump(), 200)));
-}
-
 void print_text(const std::string& path, const Found& found) {
   const Screen screen = Screen::of(STDOUT_FILENO);
   print_line(coloured(screen, "1", temper::printable(path, 400)) + "  " + found.about.value("kind", ""));
   for (const char* part : {"manifest", "config", "adapter_config", "metadata"})
-    if (found.about.contains(part)) print_members(found.about[part], part);
+    if (found.about.contains(part)) {
+      print_line(coloured(screen, "1", part));
+      std::string members = members_text(found.about[part], 2);
+      if (members.empty()) continue;
+      members.pop_back();  // the last line feed
+      print_line(members);
+    }
   std::size_t width = 4;
   for (const temper::TensorInfo& tensor : found.tensors)
     width = std::max(width, std::min<std::size_t>(temper::printable(tensor.name, 100).size(), 80));

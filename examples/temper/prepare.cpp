@@ -80,6 +80,7 @@ Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& r
   settle_adapter(recipe);
   require_model_folder(recipe.path("model"));
   settle_storage(recipe);
+  if (recipe.is("task", "distillation")) require_teacher_of(recipe.path("model"), recipe.path("teacher"));
   // How many scores a head has is known by the rows; else the model is looked at first, since that is quick.
   const bool scored = recipe.is("task", "classification") || recipe.is("task", "reward");
   std::unique_ptr<RunData> data;
@@ -93,7 +94,7 @@ Prepared prepare(Recipe recipe, const temper::templates::Date& date, Reporter& r
       "{}: tokenizer.json has ids up to {} but vocab_size of config.json is {}; expected every id below it",
       temper::shown_path(recipe.path("model")), data->tokenizer().vocabulary() - 1, engine->config().vocabulary);
   if (recipe.is("task", "distillation"))
-    require_same_tokens(data->tokenizer(), temper::Tokenizer::open(recipe.path("teacher")), recipe.path("teacher"));
+    require_same_tokens(data->tokenizer(), recipe.path("model"), recipe.path("teacher"));
   if (labels && labels->pooling == temper::Pooling::mean)
     reporter.warn(
         "objective.pooling mean: the saved folder is marked, but transformers and PEFT score the last token and will "

@@ -31,7 +31,7 @@ struct Range {
 inline constexpr Range any_value{}, zero_or_more{0, 1e300, "0 or more"}, one_or_more{1, 2147483647, "1 or more"},
     count_or_zero{0, 2147483647, "0 or more"}, above_zero{1e-300, 1e300, "a number above 0"},
     share{0, 1, "between 0 and 1"}, below_one{0, 0.99999999999999989, "0 or more and below 1"},
-    seed_range{0, 18446744073709551615.0, "0 or more"};
+    steps_range{1, 1e7, "1 to 10,000,000"}, seed_range{0, 18446744073709551615.0, "0 or more"};
 
 inline constexpr std::string_view required = "";
 
@@ -100,7 +100,7 @@ inline constexpr std::array keys = {
     Key{"training.batch_size", Kind::integer, "4", one_or_more, "", "", "", "rows in a micro-batch"},
     Key{"training.gradient_accumulation", Kind::integer, "1", one_or_more, "", "", "", "micro-batches in a step"},
     Key{"training.epochs", Kind::integer, "1", one_or_more, "", "", "", "passes over the rows"},
-    Key{"training.max_steps", Kind::integer, "null", one_or_more, "", "", "", "stop after this many steps instead"},
+    Key{"training.max_steps", Kind::integer, "null", steps_range, "", "", "", "stop after this many steps instead"},
     Key{"training.optimizer", Kind::word, "\"adamw\"", any_value, "adamw sgd adafactor lion adamw_8bit muon", "", "",
         "the rule of an update"},
     Key{"training.momentum", Kind::number, "0.0", below_one, "", "", "", "sgd, muon"},

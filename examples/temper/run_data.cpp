@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "answer_counts.hpp"
+#include "format.hpp"
 #include "report_text.hpp"
 #include "temper/data/dataset_reader.hpp"
 #include "temper/data/table/open_all_rows.hpp"
@@ -145,6 +146,9 @@ temper::DatasetPair RunData::load(DataChecks checks) {
   return rows;
 }
 
+// Shuffled epochs differ, in packs also in their number of steps, so each is looked at: more than this is no plan.
+constexpr Index most_planned_steps = 10'000'000;
+
 // Walks over every step of the run once: their number, their tokens, and the shapes that a plan must try.
 void RunData::survey(const Recipe& recipe) {
   if (rows_.train.size() == 0) return;
@@ -152,12 +156,21 @@ void RunData::survey(const Recipe& recipe) {
       recipe.has("training.max_steps") ? recipe.integer("training.max_steps") : std::numeric_limits<Index>::max();
   const Index epochs =
       recipe.has("training.max_steps") ? std::numeric_limits<Index>::max() : recipe.integer("training.epochs");
+  Index first_epoch_rows = 0, first_epoch_shared = 0;
   const temper::BatchPlan plan(rows_.train, batches_);
   std::optional<temper::EpochPlan> epoch;
   for (Index e = 0; e < epochs && steps_ < limit; ++e) {
-    if (!epoch || batches_.shuffle == temper::Shuffle::on) epoch = plan.epoch(e);
+    const bool known = epoch && batches_.shuffle == temper::Shuffle::off;
+    if (!known) epoch = plan.epoch(e);
     first_steps_.push_back(steps_);
     const Index count = std::min(epoch->steps(), limit - steps_);
+    steps_ += count;
+    if (known && count == epoch->steps()) {  // as the first one
+      tokens_ += first_epoch_tokens_;
+      rows_seen_ += first_epoch_rows;
+      shared_ += first_epoch_shared;
+      continue;
+    }
     for (Index s = 0; s < count; ++s) {
       for (const temper::BatchShape& shape : epoch->shapes(s)) {
         keep_if_large(training_shapes_, shape);
@@ -166,8 +179,16 @@ void RunData::survey(const Recipe& recipe) {
         shared_ += shape.shared;
       }
     }
-    steps_ += count;
-    if (e == 0) first_epoch_tokens_ = tokens_;
+    if (e > 0) continue;
+    first_epoch_tokens_ = tokens_;
+    first_epoch_rows = rows_seen_;
+    first_epoch_shared = shared_;
+    temper::require(recipe.has("training.max_steps") || epochs == 1 || steps_ <= most_planned_steps / epochs,
+                    temper::Fault::usage, "recipe.steps",
+                    "training.epochs {} makes more than {} steps, {} an epoch; expected at most {} epochs of these {} "
+                    "rows; lower it, or set training.max_steps",
+                    epochs, count_text(most_planned_steps), steps_, std::max(Index{1}, most_planned_steps / steps_),
+                    rows_.train.size());
   }
 }
 

@@ -136,13 +136,23 @@ std::string differing_tokens(const temper::Tokenizer& ours, const temper::Tokeni
   return count == 0 ? "" : fmt::format("{} ids differ: {}", count, differing);
 }
 
-void require_same_tokens(const temper::Tokenizer& student, const temper::Tokenizer& teacher,
-                         const std::filesystem::path& folder) {
-  const std::string differing = differing_tokens(student, teacher);
+void require_teacher_of(const std::filesystem::path& student, const std::filesystem::path& teacher) {
+  require_model_folder(student);
+  require_model_folder(teacher);
+  const temper::Index ours = temper::open_config(student).vocabulary, theirs = temper::open_config(teacher).vocabulary;
+  temper::require(ours <= theirs, temper::Fault::data, "distillation.vocabulary",
+                  "{}: the model scores {} tokens and its teacher {} scores {} (vocab_size of config.json); expected a "
+                  "teacher that scores every token of the model; choose one of the model's own family",
+                  temper::shown_path(student), ours, temper::shown_path(teacher), theirs);
+}
+
+void require_same_tokens(const temper::Tokenizer& tokenizer, const std::filesystem::path& student,
+                         const std::filesystem::path& teacher) {
+  const std::string differing = differing_tokens(tokenizer, temper::Tokenizer::open(teacher));
   temper::require(differing.empty(), temper::Fault::data, "distillation.tokenizer",
-                  "{}: the teacher has another tokenizer than the model: {}; expected the same token for every id; "
-                  "choose a teacher of the model's own family",
-                  temper::shown_path(folder), differing);
+                  "{}: the teacher has another tokenizer than the model {}: {} (the model's first); expected the same "
+                  "token for every id; choose a teacher of the model's own family",
+                  temper::shown_path(teacher), temper::shown_path(student), differing);
 }
 
 }  // namespace temper_cli

@@ -48,8 +48,11 @@ std::unique_ptr<TeacherReader> open_teacher_reader(const std::filesystem::path& 
 // '3 ids differ: id 7 is 'a' and 'b', ...', the policy's or student's first; empty where they are the same.
 std::string differing_tokens(const temper::Tokenizer& ours, const temper::Tokenizer& theirs);
 
-// Two tokenizers with the same token for every id, or bad data that names the first ids that differ.
-void require_same_tokens(const temper::Tokenizer& student, const temper::Tokenizer& teacher,
-                         const std::filesystem::path& folder);
+// A teacher that scores every token that its student does, or bad data that names both folders.
+void require_teacher_of(const std::filesystem::path& student, const std::filesystem::path& teacher);
+
+// The same token for every id, or bad data that names the first ids that differ. 'tokenizer' is the student's.
+void require_same_tokens(const temper::Tokenizer& tokenizer, const std::filesystem::path& student,
+                         const std::filesystem::path& teacher);
 
 }  // namespace temper_cli

@@ -97,6 +97,12 @@ TEST_CASE("distillation: a teacher that is none, or has another tokenizer, is re
   write_text(run / "teacher/tokenizer.json", tokenizer.dump());
   refused(76, "2 ids differ");
   write_text(run / "teacher/tokenizer.json", before.dump());
+  Json config = Json::parse(read_text(run / "teacher/config.json"));
+  config["vocab_size"] = config["vocab_size"].get<int>() - 1;
+  const std::string whole = read_text(run / "teacher/config.json");
+  write_text(run / "teacher/config.json", config.dump());
+  refused(76, "and its teacher " + (run / "teacher").string() + " scores ");
+  write_text(run / "teacher/config.json", whole);
   fs::remove(run / "teacher/model.safetensors");
   refused(76, "teacher");
   fs::remove_all(run / "teacher");

@@ -230,6 +230,28 @@ TEST_CASE("train, eval, generate: a tuned prompt lowers the loss, is small, and 
   CHECK(run_program({"plan", recipe, "--set", from, "--set", "adapter.method=lora"}).code == 2);
 }
 
+TEST_CASE("plan: more steps than it can look at are refused at once, epochs that are alike are counted once") {
+  const TinyRun tiny(24);  // six steps an epoch
+  const std::string recipe = tiny.write_recipe().string();
+  const auto plan = [&](const std::string& setting, const std::string& more) {
+    return run_program({"plan", recipe, "--json", "--set", setting, "--set", more});
+  };
+  const Finished endless = plan("training.epochs=1000000000", "data.shuffle=true");
+  CHECK(endless.code == 2);
+  CHECK(endless.err.find("training.epochs 1000000000 makes more than 10,000,000 steps, 6 an epoch; expected at most "
+                         "1666666 epochs of these 24 rows") != std::string::npos);
+  CHECK(plan("training.max_steps=10000001", "data.shuffle=true").code == 2);
+  const Json one = plan("training.epochs=1", "data.shuffle=false").json();
+  const Json many = plan("training.epochs=100000", "data.shuffle=false").json();
+  CHECK(many["steps"] == 600000);
+  CHECK(many["tokens"].get<std::int64_t>() == 100000 * one["tokens"].get<std::int64_t>());
+  CHECK(many["peak_bytes"] == one["peak_bytes"]);
+  const Json part = plan("training.max_steps=11", "data.shuffle=false").json(),
+             two = plan("training.epochs=2", "data.shuffle=false").json();
+  CHECK(part["steps"] == 11);
+  CHECK(part["tokens"] < two["tokens"]);
+}
+
 TEST_CASE("inspect: tensors of files and folders, and tokens of a file") {
   TinyRun tiny(4);
   const Finished model = run_program({"inspect", (tiny / "model").string(), "--json"});
@@ -238,6 +260,9 @@ TEST_CASE("inspect: tensors of files and folders, and tokens of a file") {
   CHECK(run_program({"inspect", (tiny / "model" / "model.safetensors").string(), "--json"}).json()["tensors"].size() ==
         21);
   CHECK(run_program({"inspect", (tiny / "train.jsonl").string()}).code == 76);
+  const std::string page = run_program({"inspect", (tiny / "model").string()}).out;
+  CHECK(page.find("\n  vocab_size ") != std::string::npos);  // a line a member, and no JSON
+  CHECK(page.find("{\"") == std::string::npos);
   for (const char* coding : {"nf4", "fp4", "int8"}) {  // parameters of the model, whatever holds them
     const std::string folder = std::string(TEMPER_TESTS "/golden/storage/checkpoint_") + coding;
     CHECK(run_program({"inspect", folder, "--json"}).json()["parameters"] == 18080);  // as transformers counts

@@ -38,11 +38,12 @@ class DatasetReader {
       pair.train.labels = LabelSet::of(labels_of(train), settings_.problem, Places{train, train_files});
     if (settings_.validation_fraction > 0) held_out = split(train);
     fill(pair.train, train, train_files, Side::training);
-    require(pair.train.size() > 0, Fault::data, "rows.none", "{}: no row is left to train on ({} dropped{}); {}",
-            settings_.train.empty() ? std::string("data") : shown_path(settings_.train[0]), pair.train.dropped.size(),
-            listed(pair.train.dropped, 5),
-            "expected an answer or a text to learn, within max_length, in at least one row; look at the rows, or raise "
-            "max_length");
+    require(
+        pair.train.size() > 0, Fault::data, "rows.none", "{}: no row is left to train on ({} dropped{}); {}",
+        settings_.train.empty() ? std::string("data") : shown_path(settings_.train[0]), pair.train.dropped.size(),
+        listed(pair.train.dropped, 5),
+        "expected an answer (of role assistant, in messages) or a text to learn, within max_length, in at least one "
+        "row; look at the rows, or raise max_length");
     pair.validation.labels = pair.train.labels;
     if (settings_.validation_fraction > 0) {
       fill(pair.validation, held_out, train_files, Side::validation);

@@ -4,6 +4,7 @@
 #pragma once
 #include "temper/data/report/label_balance.hpp"
 #include "temper/data/report/lengths.hpp"
+#include "temper/data/report/message_findings.hpp"
 #include "temper/data/report/preference_pairs.hpp"
 #include "temper/data/report/report_findings.hpp"
 #include "temper/data/report/row_observer.hpp"
@@ -37,7 +38,10 @@ struct DataReport {
 // Give it to load_rows, then ask for the report.
 class DataReporter : public RowObserver {
  public:
-  void see(const Sample& sample, const std::string& place) override { texts_.see(sample, place); }
+  void see(const Sample& sample, const std::string& place) override {
+    texts_.see(sample, place);
+    messages_.see(sample, place);
+  }
 
   void see(Side side, const SampleTokens& row, RowFormat format, const std::string& file) override {
     FileCount& count = count_of(side, file);
@@ -76,6 +80,9 @@ class DataReporter : public RowObserver {
     findings.on_overlap(data);
     findings.on_classes(report.classes);
     findings.on_pairs(report.pairs);
+    messages_.add_findings(findings.all, settings.chat_template      ? std::string_view(*settings.chat_template)
+                                         : tokenizer.chat_template() ? std::string_view(*tokenizer.chat_template())
+                                                                     : std::string_view());
     texts_.add_findings(findings.all);
     std::stable_sort(findings.all.begin(), findings.all.end(), [](const Finding& a, const Finding& b) {
       return a.severity == Severity::warning && b.severity != Severity::warning;
@@ -95,6 +102,7 @@ class DataReporter : public RowObserver {
   }
 
   RowTextFindings texts_;
+  MessageFindings messages_;
   std::vector<FileCount> files_;
   std::size_t last_ = 0;  // of files_: whose row came last
   Lengths lengths_;
