@@ -67,17 +67,14 @@ struct Nf4AnyWidth {
       for (int t = 0; t < most_tokens; ++t)  // by constants, so that sums stay in registers
         if (t < tokens) sum[t] = device::fused_multiply_add(value, device::widen(x[Index{t} * width + k]), sum[t]);
     }
+    const Result<Out> result{y, tokens, features, epilogue};
     TEMPER_UNROLL
     for (int t = 0; t < most_tokens; ++t) {
-      const float total = warp_sum(block.warp(), sum[t]) * epilogue.scale;
-      if (lane == 0 && t < tokens) {
-        const Index at = Index{t} * features + feature;
-        float value = total;
-        if (epilogue.columns != nullptr) value *= epilogue.columns[feature];
-        if (epilogue.bias != nullptr) value += device::widen(epilogue.bias[feature]);
-        if (epilogue.add != nullptr) value += device::widen(epilogue.add[at]);
-        y[at] = device::narrow<Out>(value);
-      }
+      if (t >= tokens) continue;  // all lanes alike
+      const float total = warp_sum(block.warp(), sum[t]);
+      if (lane != 0) continue;
+      const Index at = Index{t} * features + feature;
+      y[at] = result.one(feature, total, epilogue.add != nullptr ? epilogue.add[at] : Out{});
     }
   }
 };
