@@ -149,7 +149,7 @@ inline void measure_nf4(Measurements& all, Cublas& cublas, int tokens, int out, 
     all.add(forward, shape, floor,
             [&](int i) {
               kernel::nf4_matmul<bf16>(all.stream(), x[0], {on_codes[i], {on_scales[i]}}, y.data(), tokens, out, in,
-                                       partial.data());
+                                       {partial.data(), partial.size()});
             },
             {{"cuBLAS in bf16",
               [&](int i) { cublas.product<kernel::Forward>(x[0], dense[i], y_of_cublas.data(), tokens, out, in); }}});
@@ -157,7 +157,7 @@ inline void measure_nf4(Measurements& all, Cublas& cublas, int tokens, int out, 
   }
   all.add(adapted, shape, floor, [&](int i) {
     kernel::nf4_matmul<bf16>(all.stream(), x[0], {on_codes[i], {on_scales[i]}}, y.data(), tokens, out, in,
-                             partial.data(), {}, {{u[0], rank}, {b[0], rank}, rank});
+                             {partial.data(), partial.size()}, {}, {{u[0], rank}, {b[0], rank}, rank});
   });
   if (all.wanted(backward)) {
     all.add(backward, shape, floor,

@@ -26,7 +26,8 @@ Outcome nf4_product(device::Stream& stream, int tokens, int features, int width,
   if (terms) epilogue = {0.5f, on_bias.data(), on_y.data(), on_columns.data()};
   device::Buffer<float> partial(kernel::nf4_partial(tokens, features, width));
   kernel::nf4_matmul<Out>(stream, on_x.data(), {on_device.codes(), on_device.scales()}, on_y.data(), tokens, features,
-                          width, partial.data(), epilogue, {{on_left.data(), rank}, {on_right.data(), rank}, rank});
+                          width, {partial.data(), partial.size()}, epilogue,
+                          {{on_left.data(), rank}, {on_right.data(), rank}, rank});
   const auto y = on_y.download(stream);
   std::vector<double> weight(size_of(features, width));
   for (std::size_t i = 0; i < weight.size(); ++i)
@@ -75,7 +76,8 @@ inline Outcome nf4_rows_alone(device::Stream& stream) {
     device::Buffer<float> y(size_of(tokens, features));
     device::Buffer<float> partial(kernel::nf4_partial(tokens, features, width));
     kernel::nf4_matmul<float>(stream, x.data() + Index{first} * width, {on_device.codes(), on_device.scales()},
-                              y.data(), tokens, features, width, parts == Parts::apart ? partial.data() : nullptr,
+                              y.data(), tokens, features, width,
+                              {partial.data(), parts == Parts::apart ? partial.size() : 0},
                               {0.3f, bias.data(), add.data() + Index{first} * features, columns.data()},
                               {{left.data() + Index{first} * rank, rank}, {right.data(), rank}, rank});
     return y.download(stream);

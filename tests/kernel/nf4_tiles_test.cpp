@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "temper/kernel/nf4_matmul.cuh"
 
@@ -57,8 +58,22 @@ TEST_CASE("nf4 tiles: a product of low rank beside a width of no whole blocks is
   unsigned char codes[8] = {};
   float scale = 1, y = 0;
   CHECK_THROWS_WITH_AS(
-      kernel::nf4_matmul<float>(stream, x, {codes, {&scale}}, &y, 1, 1, 8, nullptr, {}, {{x, 8}, {x, 8}, 1}),
+      kernel::nf4_matmul<float>(stream, x, {codes, {&scale}}, &y, 1, 1, 8, {}, {}, {{x, 8}, {x, 8}, 1}),
       doctest::Contains("the width must be a multiple of 64"), Error);
+}
+
+TEST_CASE("nf4 tiles: room for parts that is made for fewer tokens is refused before anything is written") {
+  device::Stream stream;
+  alignas(16) const bf16 x[8] = {};
+  alignas(16) const unsigned char codes[16] = {};
+  const float scale = 1;
+  float y = 0;
+  std::vector<float> partial(kernel::nf4_partial(1, 1, 1024));
+  CHECK(partial.size() == 2);
+  CHECK_THROWS_WITH_AS(kernel::nf4_matmul<float>(stream, x, {codes, {&scale}}, &y, 33, 1, 1024, partial),
+                       doctest::Contains("2 floats for the parts of a product in NF4, 33 tokens x 1 features x 1024; "
+                                         "give nf4_partial's 66"),
+                       Error);
 }
 
 }  // namespace temper::test::kernels::nf4_tiles_test
