@@ -89,7 +89,7 @@ inline Outcome nf4_rows_alone(device::Stream& stream) {
     for (std::size_t i = 0; i < some.size(); ++i)
       outcome.compare(number(some[i]), number(expected[size_of(first, features) + i]), 0);
   };
-  for (const int tokens : {1, 5, 16, 17, 31, 32, 33}) compare(0, tokens, Parts::apart);
+  for (const int tokens : {1, 5, 16, 17, 31, 32, 33, most}) compare(0, tokens, Parts::apart);
   for (const int tokens : {8, 32}) compare(0, tokens, Parts::at_once);
   compare(37, 1, Parts::apart);
   compare(3, 20, Parts::apart);

@@ -23,9 +23,11 @@ TEST_CASE("nf4 tiles: parts are whole groups of scales, follow from the weight a
       const auto floats = static_cast<std::size_t>(features) * static_cast<std::size_t>(parts);
       CHECK(kernel::nf4_partial(1, features, width) == (parts > 1 ? floats : 0));
       CHECK(kernel::nf4_partial(64, features, width) == (parts > 1 ? 64 * floats : 0));
-      CHECK(kernel::nf4_partial(65, features, width) == 0);  // rows enough
+      CHECK(kernel::nf4_partial(65, features, width) == (parts > 1 && features <= 1000 ? 65 * floats : 0));
     }
   }
+  CHECK(kernel::nf4_partial(256, 1024, 4096) == 256u * 1024 * 8);  // 64 tiles
+  CHECK(kernel::nf4_partial(257, 1024, 4096) == 0);                // 80
   CHECK(kernel::nf4_partial(4, 4096, 4100) == 0);
   CHECK(kernel::nf4_part(0, 0) == 8);
 }

@@ -81,10 +81,14 @@ struct Nf4AnyWidth {
   }
 };
 
-// Floats that parts of a product take: those of few tokens, whose tiles alone would leave most of a device idle.
+// Floats that parts of a product take: those of few tokens, or of few tiles, which alone would leave half or more of a
+// large device idle. As bits do not depend on who makes the parts, this follows speed alone.
 inline std::size_t nf4_partial(int tokens, int features, int width) {
+  constexpr int few_tiles = 64;
   const int slices = width / nf4_block, parts = device::divide_up(slices, nf4_part(features, width));
-  if (width % nf4_block != 0 || tokens > Nf4Tile64::m || parts <= 1) return 0;
+  const Index tiles = Index{device::divide_up(tokens, Nf4Tile64::m)} * device::divide_up(features, Nf4Tile64::n);
+  const bool few = tokens <= Nf4Tile64::m || tiles <= few_tiles;
+  if (width % nf4_block != 0 || !few || parts <= 1) return 0;
   return static_cast<std::size_t>(tokens) * static_cast<std::size_t>(features) * static_cast<std::size_t>(parts);
 }
 
