@@ -49,7 +49,7 @@ int run(int tokens, int out, int in) {
 
   Buffer<float> partial(temper::kernel::nf4_partial(tokens, out, in));
   temper::kernel::nf4_matmul<bf16>(stream, on_x.data(), {on_codes.data(), {on_scales.data()}}, ours.data(), tokens, out,
-                                   in, partial.data());
+                                   in, {partial.data(), partial.size()});
   const auto expected = ours.download(stream);
 
   auto* a = reinterpret_cast<__nv_bfloat16*>(on_x.data());

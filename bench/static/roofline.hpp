@@ -124,9 +124,9 @@ inline void print_roofline(const Architecture& on, const Known& known) {
       "| what | kernel | MB at least | GFLOP | MB fetched | FLOP, padded | waves | full, %% | floor, us | built, us | "
       "bound by | ratio |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   const double nf4 = 0.5 + 4.0 / nf4_block;
-  for (const int out : {4096, 14336}) {
+  for (const int out : {1024, 4096, 14336}) {
     const int in = 4096;
-    for (const int tokens : {1, 4, 16, 32, 64, 512, 2048, 8192}) {
+    for (const int tokens : {1, 4, 16, 32, 64, 128, 512, 2048, 8192}) {
       const std::string what = std::to_string(tokens) + " tokens, 4096 to " + std::to_string(out);
       if (tokens <= 64) {
         print_tiles<MatmulForwardSmall>(on, known, what, tokens, out, in, SmallTile::m, SmallTile::n, SmallTile::k, 2);

@@ -14,7 +14,7 @@ AttentionDecode<          1.03  1.14  queries in halves of a sector; of a tile l
 AttentionForward<         1.01  1.04  a float of each row and head, lse, heads apart
 AttentionKeyGradient<     1.03  1.01  the same, four bytes a copy
 DoraColumns               1.18  1.01  factors: a float of each column, four columns a lane
-Nf4InputGradient<bf16     1.17  1.01  scales: one of each feature, a row apart
+Nf4InputGradient<bf16     1.38  1.01  scales: one of each feature, a row apart
 '
 awk -v shared_only="$shared_only" -v exceptions="$exceptions" '
   BEGIN {

@@ -26,7 +26,8 @@ Outcome nf4_product(device::Stream& stream, int tokens, int features, int width,
   if (terms) epilogue = {0.5f, on_bias.data(), on_y.data(), on_columns.data()};
   device::Buffer<float> partial(kernel::nf4_partial(tokens, features, width));
   kernel::nf4_matmul<Out>(stream, on_x.data(), {on_device.codes(), on_device.scales()}, on_y.data(), tokens, features,
-                          width, partial.data(), epilogue, {{on_left.data(), rank}, {on_right.data(), rank}, rank});
+                          width, {partial.data(), partial.size()}, epilogue,
+                          {{on_left.data(), rank}, {on_right.data(), rank}, rank});
   const auto y = on_y.download(stream);
   std::vector<double> weight(size_of(features, width));
   for (std::size_t i = 0; i < weight.size(); ++i)
@@ -60,30 +61,39 @@ Outcome nf4_product(device::Stream& stream, int tokens, int features, int width,
   return outcome;
 }
 
-// What a row becomes is its own affair: the same bits, whichever tile makes it and whoever makes the parts of a long
-// sum.
+// What a row becomes is its own affair: the same bits, whichever tile makes it, wherever in the tile it stands and
+// whoever makes the parts of a long sum. In float, as bf16 would hide nearly every difference.
 inline Outcome nf4_rows_alone(device::Stream& stream) {
-  constexpr int most = 65, features = 70, width = 1088, rank = 8;  // in three parts, the last of one slice
+  constexpr int most = 65, features = 72, width = 1088, rank = 8;  // in three parts, the last of one slice
   Numbers numbers(7);
   device::Buffer<bf16> x(numbers.many<bf16>(size_of(most, width))), left(numbers.many<bf16>(size_of(most, rank))),
-      right(numbers.many<bf16>(size_of(features, rank), 0.1f)), add(numbers.many<bf16>(size_of(most, features)));
+      right(numbers.many<bf16>(size_of(features, rank), 0.1f)), bias(numbers.many<bf16>(at(features)));
+  device::Buffer<float> add(numbers.many<float>(size_of(most, features))), columns(numbers.many<float>(at(features)));
   Nf4Weights weights = nf4_on_host(numbers.many<float>(size_of(features, width), 0.02f));
   Nf4OnDevice on_device(weights, ScaleForm::plain);
-  const auto rows = [&](int tokens, bool in_parts) {
-    device::Buffer<bf16> y(size_of(tokens, features));
+  enum class Parts { at_once, apart };
+  const auto rows = [&](int first, int tokens, Parts parts) {
+    device::Buffer<float> y(size_of(tokens, features));
     device::Buffer<float> partial(kernel::nf4_partial(tokens, features, width));
-    kernel::nf4_matmul<bf16>(stream, x.data(), {on_device.codes(), on_device.scales()}, y.data(), tokens, features,
-                             width, in_parts ? partial.data() : nullptr, {1, nullptr, add.data()},
-                             {{left.data(), rank}, {right.data(), rank}, rank});
+    kernel::nf4_matmul<float>(stream, x.data() + Index{first} * width, {on_device.codes(), on_device.scales()},
+                              y.data(), tokens, features, width,
+                              {partial.data(), parts == Parts::apart ? partial.size() : 0},
+                              {0.3f, bias.data(), add.data() + Index{first} * features, columns.data()},
+                              {{left.data() + Index{first} * rank, rank}, {right.data(), rank}, rank});
     return y.download(stream);
   };
-  const std::vector<bf16> expected = rows(most, false);
+  const std::vector<float> expected = rows(0, most, Parts::at_once);
   Outcome outcome;
-  const auto compare = [&](const std::vector<bf16>& some) {
-    for (std::size_t i = 0; i < some.size(); ++i) outcome.compare(number(some[i]), number(expected[i]), 0);
+  const auto compare = [&](int first, int tokens, Parts parts) {
+    const std::vector<float> some = rows(first, tokens, parts);
+    for (std::size_t i = 0; i < some.size(); ++i)
+      outcome.compare(number(some[i]), number(expected[size_of(first, features) + i]), 0);
   };
-  for (const int tokens : {1, 5, 16, 17, 31, 32, 33}) compare(rows(tokens, true));
-  for (const int tokens : {8, 32}) compare(rows(tokens, false));
+  for (const int tokens : {1, 5, 16, 17, 31, 32, 33, most}) compare(0, tokens, Parts::apart);
+  for (const int tokens : {8, 32}) compare(0, tokens, Parts::at_once);
+  compare(37, 1, Parts::apart);
+  compare(3, 20, Parts::apart);
+  compare(5, 33, Parts::at_once);
   return outcome;
 }
 
@@ -110,13 +120,14 @@ inline KernelCases nf4_matmul_cases() {
   add(19, 3, 40);    // many tokens, but no whole blocks
   cases.push_back({"nf4_matmul: a row has the same bits in every tile, in parts and at once",
                    [](device::Stream& s) { return nf4_rows_alone(s); }});
-  for (const int tokens : {3, 70}) {
-    cases.push_back({"nf4_matmul: nested scales, " + std::to_string(tokens) + " x 70 x 320", [=](device::Stream& s) {
-                       return nf4_product<bf16>(s, tokens, 70, 320, false, ScaleForm::coded);
-                     }});
-  }
+  cases.push_back({"nf4_matmul: nested scales, 70 x 70 x 320",
+                   [](device::Stream& s) { return nf4_product<bf16>(s, 70, 70, 320, false, ScaleForm::coded); }});
+  cases.push_back({"nf4_matmul: nested scales in three parts, 9 x 70 x 1088",
+                   [](device::Stream& s) { return nf4_product<bf16>(s, 9, 70, 1088, false, ScaleForm::coded); }});
   cases.push_back({"nf4_matmul: low rank 8, bias, sum and scale",
                    [](device::Stream& s) { return nf4_product<float>(s, 33, 70, 128, true, ScaleForm::plain, 8); }});
+  cases.push_back({"nf4_matmul: low rank 77 behind three parts, bias, sum and scale",
+                   [](device::Stream& s) { return nf4_product<float>(s, 9, 20, 1088, true, ScaleForm::plain, 77); }});
   cases.push_back({"nf4_matmul: low rank 77, nested scales",
                    [](device::Stream& s) { return nf4_product<bf16>(s, 65, 10, 64, false, ScaleForm::coded, 77); }});
   return cases;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "temper/kernel/nf4_matmul.cuh"
 
@@ -22,9 +23,11 @@ TEST_CASE("nf4 tiles: parts are whole groups of scales, follow from the weight a
       const auto floats = static_cast<std::size_t>(features) * static_cast<std::size_t>(parts);
       CHECK(kernel::nf4_partial(1, features, width) == (parts > 1 ? floats : 0));
       CHECK(kernel::nf4_partial(64, features, width) == (parts > 1 ? 64 * floats : 0));
-      CHECK(kernel::nf4_partial(65, features, width) == 0);  // rows enough
+      CHECK(kernel::nf4_partial(65, features, width) == (parts > 1 && features <= 1000 ? 65 * floats : 0));
     }
   }
+  CHECK(kernel::nf4_partial(256, 1024, 4096) == 256u * 1024 * 8);  // 64 tiles
+  CHECK(kernel::nf4_partial(257, 1024, 4096) == 0);                // 80
   CHECK(kernel::nf4_partial(4, 4096, 4100) == 0);
   CHECK(kernel::nf4_part(0, 0) == 8);
 }
@@ -57,8 +60,22 @@ TEST_CASE("nf4 tiles: a product of low rank beside a width of no whole blocks is
   unsigned char codes[8] = {};
   float scale = 1, y = 0;
   CHECK_THROWS_WITH_AS(
-      kernel::nf4_matmul<float>(stream, x, {codes, {&scale}}, &y, 1, 1, 8, nullptr, {}, {{x, 8}, {x, 8}, 1}),
+      kernel::nf4_matmul<float>(stream, x, {codes, {&scale}}, &y, 1, 1, 8, {}, {}, {{x, 8}, {x, 8}, 1}),
       doctest::Contains("the width must be a multiple of 64"), Error);
+}
+
+TEST_CASE("nf4 tiles: room for parts that is made for fewer tokens is refused before anything is written") {
+  device::Stream stream;
+  alignas(16) const bf16 x[8] = {};
+  alignas(16) const unsigned char codes[16] = {};
+  const float scale = 1;
+  float y = 0;
+  std::vector<float> partial(kernel::nf4_partial(1, 1, 1024));
+  CHECK(partial.size() == 2);
+  CHECK_THROWS_WITH_AS(kernel::nf4_matmul<float>(stream, x, {codes, {&scale}}, &y, 33, 1, 1024, partial),
+                       doctest::Contains("2 floats for the parts of a product in NF4, 33 tokens x 1 features x 1024; "
+                                         "give nf4_partial's 66"),
+                       Error);
 }
 
 }  // namespace temper::test::kernels::nf4_tiles_test

@@ -116,12 +116,14 @@ struct Result {
       }
     }
   }
+  // Each step rounded by itself: a compiler that fused some, in one kernel and not in the next, would give a row other
+  // bits in parts than at once.
   TEMPER_DEVICE Out one(int column, float sum, Out add) const {
-    sum *= epilogue.scale;
-    if (epilogue.columns != nullptr) sum *= epilogue.columns[column];
-    if (epilogue.bias != nullptr) sum += device::widen(epilogue.bias[column]);
+    sum = device::product(sum, epilogue.scale);
+    if (epilogue.columns != nullptr) sum = device::product(sum, epilogue.columns[column]);
+    if (epilogue.bias != nullptr) sum = device::sum(sum, device::widen(epilogue.bias[column]));
     sum = activated<A>(sum);
-    if (epilogue.add != nullptr) sum += device::widen(add);
+    if (epilogue.add != nullptr) sum = device::sum(sum, device::widen(add));
     return device::narrow<Out>(sum);
   }
 };

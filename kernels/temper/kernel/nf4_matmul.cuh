@@ -2,6 +2,8 @@
 // y [T, O] = scale columns[O] (x [T, I] W^T + L R^T) + bias + add, where W [O, I] lies in NF4: the kernel that fits.
 // Tensor-core tiles (nf4_tiles.cuh) where the width is whole blocks of 64; a warp a feature for other widths.
 #pragma once
+#include <span>
+
 #include "temper/kernel/matmul_parts.cuh"
 #include "temper/kernel/nf4_tiles.cuh"
 
@@ -67,34 +69,35 @@ struct Nf4AnyWidth {
       for (int t = 0; t < most_tokens; ++t)  // by constants, so that sums stay in registers
         if (t < tokens) sum[t] = device::fused_multiply_add(value, device::widen(x[Index{t} * width + k]), sum[t]);
     }
+    const Result<Out> result{y, tokens, features, epilogue};
     TEMPER_UNROLL
     for (int t = 0; t < most_tokens; ++t) {
-      const float total = warp_sum(block.warp(), sum[t]) * epilogue.scale;
-      if (lane == 0 && t < tokens) {
-        const Index at = Index{t} * features + feature;
-        float value = total;
-        if (epilogue.columns != nullptr) value *= epilogue.columns[feature];
-        if (epilogue.bias != nullptr) value += device::widen(epilogue.bias[feature]);
-        if (epilogue.add != nullptr) value += device::widen(epilogue.add[at]);
-        y[at] = device::narrow<Out>(value);
-      }
+      if (t >= tokens) continue;  // all lanes alike
+      const float total = warp_sum(block.warp(), sum[t]);
+      if (lane != 0) continue;
+      const Index at = Index{t} * features + feature;
+      y[at] = result.one(feature, total, epilogue.add != nullptr ? epilogue.add[at] : Out{});
     }
   }
 };
 
-// Floats that parts of a product take: those of few tokens, whose tiles alone would leave most of a device idle.
+// Floats that parts of a product take: those of few tokens, or of few tiles, which alone would leave half or more of a
+// large device idle. As bits do not depend on who makes the parts, this follows speed alone.
 inline std::size_t nf4_partial(int tokens, int features, int width) {
+  constexpr int few_tiles = 64;
   const int slices = width / nf4_block, parts = device::divide_up(slices, nf4_part(features, width));
-  if (width % nf4_block != 0 || tokens > Nf4Tile64::m || parts <= 1) return 0;
+  const Index tiles = Index{device::divide_up(tokens, Nf4Tile64::m)} * device::divide_up(features, Nf4Tile64::n);
+  const bool few = tokens <= Nf4Tile64::m || tiles <= few_tiles;
+  if (width % nf4_block != 0 || !few || parts <= 1) return 0;
   return static_cast<std::size_t>(tokens) * static_cast<std::size_t>(features) * static_cast<std::size_t>(parts);
 }
 
-// 'partial' has nf4_partial(tokens, features, width) floats. Without it, null, a block makes all parts: the same bits,
-// later. So are those of a row, whatever the number of tokens. A product of low rank asks for a width of whole blocks
-// of 64.
+// 'partial' has nf4_partial(tokens, features, width) floats or more, all of this stream alone until the product is
+// there: products of one stream may share it. Without it, empty, a block makes all parts: the same bits, later. So are
+// those of a row, whatever the number of tokens. A product of low rank asks for a width of whole blocks of 64.
 template <class Out>
 void nf4_matmul(device::Stream& stream, const bf16* x, Nf4Weight weight, Out* y, int tokens, int features, int width,
-                float* partial, const Epilogue<Out>& epilogue = {}, const LowRank& low = {}) {
+                std::span<float> partial, const Epilogue<Out>& epilogue = {}, const LowRank& low = {}) {
   const bool tiles = width % nf4_block == 0 && device::aligned(weight.codes, 16) && device::aligned(x, 16);
   require(
       tiles || low.rank == 0, Fault::usage, "kernel.shape",
@@ -102,19 +105,22 @@ void nf4_matmul(device::Stream& stream, const bf16* x, Nf4Weight weight, Out* y,
       "at multiples of 16 bytes",
       width);
   if (tiles) {
+    const std::size_t floats = nf4_partial(tokens, features, width);
+    require(partial.empty() || partial.size() >= floats, Fault::usage, "kernel.shape",
+            "{} floats for the parts of a product in NF4, {} tokens x {} features x {}; give nf4_partial's {}, or none",
+            partial.size(), tokens, features, width, floats);
     const int part = nf4_part(features, width);
-    const int parts = partial == nullptr || nf4_partial(tokens, features, width) == 0
-                          ? 1
-                          : device::divide_up(width / nf4_block, part);
+    const int parts = partial.empty() || floats == 0 ? 1 : device::divide_up(width / nf4_block, part);
     const auto run = [&]<class Tile>() {
       device::Grid grid = Nf4Tiles<Out, Tile>::grid(tokens, features);
       grid.z = parts;
       if (parts == 1)
         return device::launch(stream, grid,
                               Nf4Tiles<Out, Tile>{x, weight, y, tokens, features, width, part, epilogue, low});
-      device::launch(stream, grid, Nf4Tiles<float, Tile>{x, weight, partial, tokens, features, width, part, {}, low});
+      device::launch(stream, grid,
+                     Nf4Tiles<float, Tile>{x, weight, partial.data(), tokens, features, width, part, {}, low});
       device::launch(stream, {AddParts<Out>::grid(tokens, features), 1, 1},
-                     AddParts<Out>{partial, parts, {y, tokens, features, epilogue}});
+                     AddParts<Out>{partial.data(), parts, {y, tokens, features, epilogue}});
     };
     if (tokens <= Nf4Tile16::m) return run.template operator()<Nf4Tile16>();
     if (tokens <= Nf4Tile32::m) return run.template operator()<Nf4Tile32>();

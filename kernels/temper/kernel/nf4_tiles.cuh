@@ -118,18 +118,19 @@ struct Nf4Tiles {
     TEMPER_UNROLL
     for (int turn = 0; turn < reads; ++turn) put_scale(block, 0, turn, first[turn]);
     Sums sum = {}, earlier = {};
-    int stage = 0, turn = 0, half = 0, left = part;  // half of the scales, slices left of the part
+    int stage = 0, left = part;  // slices left of the part
+    int of_group = 0, half = 0;  // where in its group the slice is, and in which half the group's scales
     for (int slice = begin; slice < end; ++slice) {
       copies.template wait<Tile::stages - 2>();
       block.sync();
       fetch(copies, block, from, stage == 0 ? Tile::stages - 1 : stage - 1, slice + Tile::stages - 1 < end);
-      if (turn == 0) from.next_group();
+      if (of_group == 0) from.next_group();
       Nf4Scales::Read ahead{0, 0};
-      if (turn < reads) ahead = read_scale(from, turn);
-      add_slice(block, block.shared.stage[stage], block.shared.scale[half][turn], sum);
-      if (turn < reads) put_scale(block, half ^ 1, turn, ahead);
+      if (of_group < reads) ahead = read_scale(from, of_group);
+      add_slice(block, block.shared.stage[stage], block.shared.scale[half][of_group], sum);
+      if (of_group < reads) put_scale(block, half ^ 1, of_group, ahead);
       if (++stage == Tile::stages) stage = 0;
-      if (++turn == group) turn = 0, half ^= 1;
+      if (++of_group == group) of_group = 0, half ^= 1;
       if (--left == 0 && slice + 1 < end) {
         left = part;
         join(earlier, sum);
@@ -207,28 +208,28 @@ struct Nf4Tiles {
   struct Sources {
     const bf16* x;
     const unsigned char* codes;
-    Index x_step, codes_step;  // from one piece to the next
-    int rows, columns;         // of x and of the codes that are left from the first piece on
+    Index x_step, codes_step;     // from one piece to the next
+    int rows_left, columns_left;  // of x and of the codes, from this thread's first piece on
     Index scale, scale_step;
-    int features, slices;  // that are left from this thread's scale on
+    int features_left, slices_left;  // from this thread's scale on
 
     TEMPER_DEVICE Sources(const Nf4Tiles& product, const device::Block<Nf4Tiles>& block, int begin, int end) {
       const int thread = block.thread(), m0 = block.index().y * Tile::m, n0 = block.index().x * Tile::n;
       const int blocks_of_64 = product.width / tile_k;
-      rows = product.tokens - m0 - thread / x_pieces;
+      rows_left = product.tokens - m0 - thread / x_pieces;
       x = product.x + Index{m0 + thread / x_pieces} * product.width + begin * tile_k + thread % x_pieces * 8;
       x_step = Index{threads / x_pieces} * product.width;
-      columns = product.features - n0 - thread / 2;
+      columns_left = product.features - n0 - thread / 2;
       codes = product.weight.codes + (Index{n0 + thread / 2} * blocks_of_64 + begin) * (tile_k / 2) + thread % 2 * 16;
       codes_step = Index{threads / 2} * blocks_of_64 * (tile_k / 2);
-      features = product.features - n0 - thread / group;
-      slices = end - begin - thread % group;
+      features_left = product.features - n0 - thread / group;
+      slices_left = end - begin - thread % group;
       scale = Index{n0 + thread / group} * blocks_of_64 + begin + thread % group;
       scale_step = Index{threads / group} * blocks_of_64;
     }
     TEMPER_DEVICE void next_group() {
       scale += group;
-      slices -= group;
+      slices_left -= group;
     }
   };
 
@@ -239,13 +240,13 @@ struct Nf4Tiles {
       const int thread = block.thread();
       TEMPER_UNROLL
       for (int turn = 0; turn < Tile::m * x_pieces / threads; ++turn) {
-        const bool is_row = turn * (threads / x_pieces) < from.rows;
+        const bool is_row = turn * (threads / x_pieces) < from.rows_left;
         copies.copy(to.x.tile.piece(thread / x_pieces, thread % x_pieces) + turn * (threads / x_pieces) * tile_k,
                     is_row ? from.x + turn * from.x_step : x, is_row ? 16 : 0);
       }
       TEMPER_UNROLL
       for (int turn = 0; turn < Tile::n * 2 / threads; ++turn) {
-        const bool is_column = turn * (threads / 2) < from.columns;
+        const bool is_column = turn * (threads / 2) < from.columns_left;
         copies.copy(to.codes[thread / 2 + turn * (threads / 2)] + std::ptrdiff_t{16} * (thread % 2),
                     is_column ? from.codes + turn * from.codes_step : weight.codes, is_column ? 16 : 0);
       }
@@ -257,7 +258,7 @@ struct Nf4Tiles {
 
   // Scales come through registers, as they may be codes: read when the rest is asked for, put when it is there.
   TEMPER_DEVICE Nf4Scales::Read read_scale(const Sources& from, int turn) const {
-    if (turn * (threads / group) >= from.features || from.slices <= 0) return {0, 0};
+    if (turn * (threads / group) >= from.features_left || from.slices_left <= 0) return {0, 0};
     return weight.scales.read(from.scale + turn * from.scale_step);
   }
   TEMPER_DEVICE void put_scale(device::Block<Nf4Tiles>& block, int half, int turn, const Nf4Scales::Read& read) const {
