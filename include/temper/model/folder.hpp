@@ -30,7 +30,7 @@ class FolderWeights : public WeightSource {
     if (!tensor) return std::nullopt;
     if (coding_ == Coding::dense || !holds_codes(*tensor))
       return StoredTensor{require_element(*tensor), tensor->shape, tensor->bytes.data()};
-    const StoredCodes stored(weights_, *tensor);
+    const StoredCodes stored(weights_, *tensor, coding_);
     StoredTensor read = stored.read();
     if (!merged_into_) return read;
     const Coding into = *merged_into_;
@@ -40,7 +40,7 @@ class FolderWeights : public WeightSource {
   std::vector<std::string> names() const override {
     std::vector<std::string> all;
     for (const TensorInfo& tensor : weights_.tensors())
-      if (coding_ == Coding::dense || !is_code_part(weights_, tensor)) all.push_back(tensor.name);
+      if (coding_ == Coding::dense || !is_code_part(weights_, tensor, coding_)) all.push_back(tensor.name);
     return all;
   }
   Coding coding() const override { return coding_ == Coding::dense ? coding_ : merged_into_.value_or(coding_); }
