@@ -114,7 +114,9 @@ inline void copy_companions(const std::filesystem::path& from, const std::filesy
     if (std::filesystem::exists(from / name)) copy_file_atomically(from / name, to / name);
 }
 
-// A tokenizer that pads with another token than the model knows would have the padding classified.
+// A tokenizer that pads with another token than the model knows would have the padding classified. What else the file
+// says stays, but for integers of more than 64 bits, which are written as doubles: transformers' model_max_length of
+// a tokenizer without a limit, int(1e30), becomes 1e+30, which is as far beyond every text.
 inline void set_padding(const std::filesystem::path& folder, const std::string& token) {
   const std::filesystem::path path = folder / "tokenizer_config.json";
   if (token.empty() || !std::filesystem::exists(path)) return;
