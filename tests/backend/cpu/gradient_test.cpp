@@ -117,9 +117,11 @@ TEST_CASE("gradient: each micro-batch, update and addend rounds by bits of its o
 
 TEST_CASE("gradient: rows of a table are rounded once, after the last of equal tokens") {
   const std::vector<TokenId> tokens = {3, 0, 3, 8, 0, 3};
-  constexpr Index rows = 9, cols = 70;
-  for (const int threads : {1, 3}) {
-    TwoForms<float> of(rows, cols, threads);
+  constexpr Index rows = 9;
+  // 70: the next element's stretch of random bits begins anywhere; 256: with a row.
+  for (const auto& shape : {std::pair<Index, int>{70, 1}, {70, 3}, {256, 1}, {256, 3}}) {
+    const Index cols = shape.first;
+    TwoForms<float> of(rows, cols, shape.second);
     const auto a = of.numbers(2, rows, 1), b = of.numbers(2, cols, 2), dy = of.numbers(6, cols, 3);
     of.ctx.set_position(0, 0);
     matmul_outer(of.ctx, of.narrow, a, b);
