@@ -18,7 +18,7 @@ if(TEMPER_FUZZ)
   return()
 endif()
 
-if(TEMPER_TESTS)
+if(TEMPER_ONLY_TESTS)
   temper_add_tests()
   return()
 endif()

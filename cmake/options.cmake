@@ -8,4 +8,4 @@ option(TEMPER_NATIVE    "Compile our own programs for the processor of this mach
 option(TEMPER_CUDA      "Build the kernels too; needs nvcc"                                    OFF)
 option(TEMPER_FUZZ      "Build the fuzz targets with libFuzzer, and nothing else; needs clang" OFF)
 set(TEMPER_SANITIZE ""  CACHE STRING "Sanitizers for our own programs, such as address;undefined or thread")
-set(TEMPER_TESTS ""     CACHE STRING "A regular expression of files in tests/; where it is given, nothing but their tests is built")
+set(TEMPER_ONLY_TESTS "" CACHE STRING "A regular expression of files in tests/; where it is given, nothing but their tests is built")

@@ -43,7 +43,7 @@ TEST_CASE("dora: gradients match central differences in every form, with the nor
         auto layer = made(bench, forms[f], {5, 6, bias});
         randomize(layer);
         bench.output(layer, 7, 5, 6);
-        bench.ctx.set_position(0, 1);
+        bench.ctx.set_position({.first_token = 1});
         const auto scope = bench.ctx.scope();
         const auto x = bench.filled(7, 5, 1), weights = bench.filled(7, 6, 2), y = bench.filled(7, 6, 3),
                    start = bench.filled(7, 6, 3), dx = bench.filled(7, 5, 4);
@@ -117,7 +117,7 @@ TEST_CASE("dora: norms are measured by the first micro-batch of a step and used 
   LayerBench<double> bench;
   auto layer = made(bench, {.rank = 2}, {16, 3});
   const auto at = [&](Step step, Index token) {
-    bench.ctx.set_position(step, token);
+    bench.ctx.set_position({.step = step, .first_token = token});
     return bench.output(layer, 4, 16, 3);
   };
   const auto norm = [&] { return layer.norms(0); };

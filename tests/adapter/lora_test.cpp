@@ -87,7 +87,7 @@ TEST_CASE("lora: dropout is off in evaluation, and in training depends on step, 
   auto layer = made(bench, lora, {16, 3});
   for (Index i = 0; i < layer.low_rank->b.size(); ++i) layer.low_rank->b.value.data[i] = 1;
   const auto at = [&](Step step, Index token) {
-    bench.ctx.set_position(step, token);
+    bench.ctx.set_position({.step = step, .first_token = token});
     return bench.output(layer, 4, 16, 3);
   };
   const auto first = at(1, 0);

@@ -317,8 +317,8 @@ TEST_CASE("merge: into 4 bits again, what survives is measured, and what no adap
   const WeightFolder exact(dense.path()), now(merged.path()), before(base);
   for (const MatrixLoss& loss : losses) {
     CAPTURE(loss.name);
-    const auto w = CodedMatrix(StoredCodes(before, *before.find(loss.name)).read());
-    const auto q = CodedMatrix(StoredCodes(now, *now.find(loss.name)).read());
+    const auto w = CodedMatrix(StoredCodes(before, *before.find(loss.name), Coding::nf4).read());
+    const auto q = CodedMatrix(StoredCodes(now, *now.find(loss.name), Coding::nf4).read());
     const auto m = widen(*exact.find(loss.name));
     std::vector<float> was(m.size()), is(m.size());
     w(0, was), q(0, is);

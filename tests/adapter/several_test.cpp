@@ -116,7 +116,7 @@ TEST_CASE("several: DPO goes on from an adapter, which stays beside it as the re
     // [reference]
     begin_step(session, model, k, 2);  // pairs
     model.adapter().choose("reference");
-    session.context().set_position(k, 0);
+    session.context().set_position({.step = k});
     run_log_probs(session.context(), session.staging(), model, batch, Adapters::on, session.reference());
     batch.reference = session.reference();
     model.adapter().choose("policy");

@@ -91,14 +91,21 @@ TEST_CASE("context: an exception releases what its scopes made") {
 
 TEST_CASE("context: random numbers depend on seed, site and step, not on the micro-batch") {
   Bench bench;
-  bench.ctx.set_position(3, 0);
+  bench.ctx.set_position({.step = 3});
   const auto first = bench.ctx.random(5).bits(9);
-  bench.ctx.set_position(3, 40);
+  bench.ctx.set_position({.step = 3, .first_token = 40});
   CHECK(bench.ctx.first_token() == 40);
   CHECK(bench.ctx.step() == 3);
   CHECK(bench.ctx.random(5).bits(9) == first);
   CHECK(first == Random{.seed = 11, .site = 5, .step = 3}.bits(9));
-  bench.ctx.set_position(4, 0);
+  // Rounding depends on the update, which is the step where nothing else is said.
+  const auto rounded = bench.ctx.rounding(5).bits(9);
+  bench.ctx.set_position({.step = 3, .first_token = 40, .update = 3});
+  CHECK(bench.ctx.rounding(5).bits(9) == rounded);
+  bench.ctx.set_position({.step = 3, .first_token = 40, .update = 4});
+  CHECK(bench.ctx.rounding(5).bits(9) != rounded);
+  CHECK(bench.ctx.random(5).bits(9) == first);
+  bench.ctx.set_position({.step = 4});
   CHECK(bench.ctx.random(5).bits(9) != first);
 }
 

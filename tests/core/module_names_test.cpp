@@ -45,11 +45,20 @@ TEST_CASE("module names: the nearest are of as many words as what was written, e
 }
 
 TEST_CASE("module names: one that no module has is refused with the setting and the nearest") {
-  CHECK_NOTHROW(require_modules({"q_proj", "self_attn.k_proj"}, known, "lora: targets", "lora.unknown_module"));
-  CHECK_THROWS_WITH_AS(require_modules({"q_proj", "k_porj"}, known, "lora: targets", "lora.unknown_module"),
+  const ModuleNames modules{.all = known, .projections = {known.begin() + 2, known.end()}};
+  const auto required = [&](const std::vector<std::string>& names, ModuleKind kind) {
+    require_modules(names, modules, kind, "lora: targets", "lora.unknown_module");
+  };
+  CHECK_NOTHROW(required({"q_proj", "self_attn.k_proj"}, ModuleKind::projection));
+  CHECK_THROWS_WITH_AS(required({"q_proj", "k_porj"}, ModuleKind::projection),
                        doctest::Contains("targets names 'k_porj', which no module of this model is called; the nearest "
                                          "are k_proj, q_proj, up_proj; expected"),
                        Error);
+  CHECK_NOTHROW(required({"lm_head"}, ModuleKind::any));
+  CHECK_THROWS_WITH_AS(required({"lm_head"}, ModuleKind::projection),
+                       doctest::Contains("'lm_head', a module of this model but no projection; expected"), Error);
+  CHECK_THROWS_WITH_AS(required({"lm_heads"}, ModuleKind::projection),
+                       doctest::Contains("which no module of this model is called; the nearest are "), Error);
 }
 
 }  // namespace module_names_test

@@ -51,7 +51,7 @@ double slope_error(M& model, const ObjectiveCase<Cpu<double>>& chosen) {
     for (std::size_t i = 0; i < there.size(); ++i) there[i] += step * direction[i];
     set_values(model, there);
     session.context().set_mode(Mode::evaluating);
-    session.context().set_position(0, 1);
+    session.context().set_position({.first_token = 1});
     return run_micro_batch(session.context(), session.staging(), model, chosen.objective, batch, 1).sum / denominator;
   };
   double worst = 0;

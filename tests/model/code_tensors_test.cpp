@@ -30,8 +30,9 @@ TEST_CASE("code tensors: what is written is read again, to the same floats and t
         REQUIRE(coding_of(weights) == coding);
         const TensorInfo* weight = weights.find("a.weight");
         REQUIRE(weight);
-        for (const TensorInfo& tensor : weights.tensors()) CHECK(is_code_part(weights, tensor) == (&tensor != weight));
-        const StoredCodes stored(weights, *weight);
+        for (const TensorInfo& tensor : weights.tensors())
+          CHECK(is_code_part(weights, tensor, coding) == (&tensor != weight));
+        const StoredCodes stored(weights, *weight, coding);
         if (coding != Coding::int8) CHECK(stored.original() == Element::bf16);  // there the embedding says it
         const CodedMatrix read(stored.read());
         CHECK(read.form() == form);

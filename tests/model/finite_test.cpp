@@ -15,7 +15,7 @@ TEST_CASE_TEMPLATE("finite: a value that is none is named with its step and plac
   Workbench<Real> bench;
   using B = Cpu<Real>;
   const auto x = bench.matrix(3, 4, 1);
-  bench.ctx.set_position(6, 0);
+  bench.ctx.set_position({.step = 6});
   for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
                            -std::numeric_limits<double>::infinity()}) {
     x(2, 3) = static_cast<Real>(bad);

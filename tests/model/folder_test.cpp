@@ -123,9 +123,14 @@ TEST_CASE("model folder: the tokenizer's files are copied, and what is not the m
 
 TEST_CASE("model folder: padding is set in a tokenizer's settings that name a length without end") {
   const ScratchFolder folder;
-  folder.write("tokenizer_config.json", R"({"model_max_length": 1000000000000000019884624838656})");
+  folder.write("tokenizer_config.json",
+               R"({"model_max_length": 1000000000000000019884624838656, "seed": 18446744073709551615})");
   set_padding(folder.path(), "<pad>");
-  CHECK(contains(content_of(folder / "tokenizer_config.json"), "\"pad_token\": \"<pad>\""));
+  const Json config = read_json(folder / "tokenizer_config.json");
+  CHECK(config["pad_token"] == "<pad>");
+  CHECK(config["model_max_length"].is_number_float());
+  CHECK(config["model_max_length"] == 1e30);
+  CHECK(config["seed"] == std::uint64_t{18446744073709551615u});
 }
 
 TEST_CASE("model folder: it has weights as one file or as an index") {

@@ -60,7 +60,7 @@ TEST_CASE("policy: gradients of a loss of log-probabilities at a temperature, an
   });
   const std::function<double()> loss = [&] {
     PolicyReading reading;
-    room.ctx.set_position(0, 0);
+    room.ctx.set_position({});
     read_policy(room.ctx, room.staging, policy, batch.host(), temperature, Adapters::on, reading);
     double sum = 0;
     for (std::size_t i = 0; i < 6; ++i)
@@ -87,7 +87,7 @@ TEST_CASE("policy: it reads the same numbers as it trains on; the reference has 
   };
   read(Adapters::on, before);
   give_values(policy);
-  room.ctx.set_position(1, 0);
+  room.ctx.set_position({.step = 1});
   read(Adapters::on, now);
   read(Adapters::off, reference);
   CHECK(reference.logp == before.logp);

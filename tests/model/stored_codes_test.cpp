@@ -45,7 +45,7 @@ TEST_CASE("stored codes: 8 bits as transformers saves them are decoded as bitsan
   CHECK(coding_of(weights) == Coding::int8);
   const SafetensorsFile expected(golden_storages / "checkpoint_int8.safetensors");
   for (const std::string module : {"model.layers.0.self_attn.q_proj", "model.layers.1.mlp.down_proj"}) {
-    const StoredCodes stored(weights, *weights.find(module + ".weight"));
+    const StoredCodes stored(weights, *weights.find(module + ".weight"), Coding::int8);
     CHECK(stored.original() == Element::f32);
     const auto wanted = widen(*expected.find("decoded." + module));
     std::vector<float> found(wanted.size());
@@ -94,16 +94,20 @@ TEST_CASE("stored codes: who asks for something else is told what the weights ar
   CHECK(thrown_by([&] { open_decoder<Cpu<float>>(rows, Full{}); }).find("(int8)") != std::string::npos);
 }
 
-// A copy of a checkpoint with one tensor changed, or left out where 'change' is false; what opening it throws.
+// A copy of a checkpoint with one tensor changed, or left out where 'change' is false, and others added; what opening
+// it throws.
 std::string thrown_by_changed(const std::filesystem::path& checkpoint, const std::string& name,
-                              const AnyStorage& storage, const std::function<bool(TensorInfo&)>& change) {
+                              const AnyStorage& storage, const std::function<bool(TensorInfo&)>& change,
+                              const std::vector<TensorInfo>& added = {}) {
   const ScratchFolder scratch;
   const WeightFolder whole(checkpoint);
   std::filesystem::copy_file(checkpoint / "config.json", scratch.path() / "config.json");
   Json header = Json::object();
   std::string bytes;
   bool met = false;
-  for (TensorInfo tensor : whole.tensors()) {
+  std::vector<TensorInfo> tensors = whole.tensors();
+  tensors.insert(tensors.end(), added.begin(), added.end());
+  for (TensorInfo tensor : tensors) {
     if (tensor.name == name) {
       met = true;
       if (!change(tensor)) continue;
@@ -143,6 +147,7 @@ TEST_CASE("stored codes: parts that are missing, cut, of another type or of anot
   };
   const std::string state = ".quant_state.bitsandbytes__nf4";
   CHECK(thrown("", [](TensorInfo&) { return true; }) == "none");
+  CHECK(thrown("", [](TensorInfo& t) { return t.dtype = "I8", true; }).starts_with("codes.dtype"));
 
   for (const std::string part : {".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", state.c_str()}) {
     CAPTURE(part);
@@ -219,6 +224,29 @@ TEST_CASE("stored codes: 8 bits without scales, with others than the rows have, 
     CHECK(message.starts_with("codes.scale "));
     CHECK(message.find("for row 7") != std::string::npos);
   }
+}
+
+TEST_CASE("stored codes: a part that only another coding or another form of scales has is in no bijection") {
+  const std::string module = "model.layers.0.self_attn.q_proj", weight = module + ".weight";
+  const std::vector<float> zeros(32, 0.0f);
+  const auto refused = [&](const char* checkpoint, const AnyStorage& storage, const std::string& name,
+                           const std::string& type) {
+    TensorInfo stray;
+    stray.name = name, stray.dtype = type, stray.shape = {type == "F32" ? 32 : 128};
+    stray.bytes = std::as_bytes(std::span(zeros));
+    const auto whole = [](TensorInfo&) { return true; };
+    const std::string message = thrown_by_changed(golden_storages / checkpoint, weight, storage, whole, {stray});
+    CAPTURE(message);
+    CHECK(message.starts_with("weights.not_a_bijection"));
+    CHECK(message.find(name) != std::string::npos);
+  };
+  refused("checkpoint_nf4", {Nf4{}}, module + ".SCB", "F32");
+  refused("checkpoint_nf4", {Nf4{}}, module + ".weight_format", "U8");
+  refused("checkpoint_nf4", {Nf4{}}, weight + ".quant_state.bitsandbytes__fp4", "U8");
+  refused("checkpoint_fp4", {Fp4{}}, weight + ".nested_absmax", "F32");
+  for (const std::string part : {".absmax", ".quant_map", ".nested_quant_map"})
+    refused("checkpoint_int8", {Int8{}}, weight + part, "F32");
+  refused("checkpoint_int8", {Int8{}}, weight + ".quant_state.bitsandbytes__nf4x", "U8");
 }
 
 TEST_CASE("stored codes: a configuration that says otherwise than the weights is refused") {

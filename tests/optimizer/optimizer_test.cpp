@@ -7,6 +7,7 @@
 #include "support/one_parameter.hpp"
 #include "temper/optimizer/adafactor.hpp"
 #include "temper/optimizer/adamw_8bit.hpp"
+#include "temper/optimizer/any_optimizer.hpp"
 #include "temper/optimizer/lion.hpp"
 #include "temper/optimizer/muon.hpp"
 #include "temper/optimizer/sgd.hpp"
@@ -149,6 +150,33 @@ TEST_CASE_TEMPLATE("optimizer: a matrix in bf16 moves by parts to the bits of on
   CHECK(whole == Arena::rounded(4 * rows * cols));
   CHECK(by_parts == 4 * part);
   CHECK(narrow == 2 * 4 * part);
+}
+
+TEST_CASE("optimizer: a rule that was chosen while running moves a matrix in bf16 in its own parts") {
+  std::size_t alone = 0, chosen = 0;
+  using Any = AnyOptimizer<Sgd, Muon>;
+  CHECK(moved(Any{Sgd{}}, Precision::bf16, &chosen) == moved(Sgd{}, Precision::bf16, &alone));
+  CHECK(chosen == alone);
+}
+
+// A rule that gives up.
+struct Throws : SignDescent {
+  template <class B>
+  void update(Context<B>&, Parameter<B>&, State<B>&, StepInfo) const {
+    fail(Fault::numeric, "test.update", "no update");
+  }
+};
+
+TEST_CASE("optimizer: a rule that throws leaves a matrix in bf16 as it was, and no pointer to scratch") {
+  OneParameter one(Throws{}, {4, 4}, 0, 1);
+  std::vector<bf16> held(16, to_bf16(1.0f)), gradients(16, to_bf16(2.0f));
+  one.p.narrow = {held.data(), {4, 4}}, one.p.narrow_gradient = {gradients.data(), {4, 4}};
+  one.p.value.data = one.p.gradient.data = nullptr;
+  CHECK_THROWS_AS(apply(one.ctx, one.rule, one.p, one.state, {.rate = 1}), Error);
+  CHECK(one.p.value.data == nullptr);
+  CHECK(one.p.gradient.data == nullptr);
+  CHECK(one.arena.scratched() == 0);
+  CHECK(held == std::vector<bf16>(16, to_bf16(1.0f)));
 }
 
 TEST_CASE("optimizer: a step has no clipping unless told so") {

@@ -9,6 +9,20 @@ using namespace temper;
 
 struct Host {};
 
+// A backend with products of its own type.
+struct Multiplies {
+  struct Products {};
+  static constexpr Products own{};
+  static const Products* coded_products() { return &own; }
+};
+
+TEST_CASE("weight matrix: a coded one brings what its backend computes with codes, of the backend's type") {
+  using Matrix = WeightMatrix<Multiplies>;
+  CHECK(Matrix(nullptr, Codes{Coding::nf4}, 1, 64).products == &Multiplies::own);
+  CHECK(Matrix(nullptr, Element::f32, 1, 64).products == nullptr);
+  CHECK(WeightMatrix<Host>(nullptr, Codes{Coding::nf4}, 1, 64).products == nullptr);
+}
+
 TEST_CASE("weight matrix: bytes of dense and of coded matrices") {
   CHECK(WeightMatrix<Host>(nullptr, Element::bf16, 3, 5).bytes() == 30);
   CHECK(WeightMatrix<Host>().bytes() == 0);

@@ -101,13 +101,14 @@ long allocations_of(Call&& call) {
 
 // Three steps and an evaluation. The first step has the smallest micro-batches: what it did not see was still planned.
 template <class A, class R = AdamW>
-void check_steps(const A& adapter, int threads, const R& rule = {}) {
+void check_steps(const A& adapter, int threads, const R& rule = {}, Precision precision = Precision::full) {
   CAPTURE(threads);
   const GoldenBatch golden("llama3");
   std::vector<PackedRows> batches;
   for (const auto& [begin, end] : {std::pair<std::size_t, std::size_t>{1, 2}, {4, 5}, {0, 4}, {4, 8}, {2, 4}})
     batches.push_back(golden.packed(begin, end));
-  auto model = open_decoder<Cpu<float>>(golden_models / "llama3", adapter);
+  auto model =
+      open_decoder<Cpu<float>>(golden_models / "llama3", adapter, {.precision = precision, .gradients = precision});
   const CausalLm objective{.label_smoothing = 0.1};
   const PlannedShapes shapes{.training = {shape_of(golden.packed(0, 4).host()), shape_of(golden.packed(4, 8).host())},
                              .evaluating = {shape_of(golden.packed(0, 4).host())}};
@@ -183,12 +184,15 @@ TEST_CASE("no allocation: with prompt tuning, steps allocate nothing after the f
   for (const int threads : {1, 2}) check_steps(PromptTuning{.virtual_tokens = 5}, threads);
 }
 
-TEST_CASE("no allocation: with full fine-tuning, steps allocate nothing after the first") {
-  for (const int threads : {1, 2}) check_steps(Full{}, threads);
+TEST_CASE("no allocation: with full fine-tuning, in floats and in bf16, steps allocate nothing after the first") {
+  for (const int threads : {1, 2}) {
+    check_steps(Full{}, threads);
+    check_steps(Full{}, threads, AdamW{}, Precision::bf16);
+  }
 }
 
-TEST_CASE("no allocation: whatever the optimizer, updates allocate nothing after the first") {
+TEST_CASE("no allocation: whatever the optimizer and the precision, updates allocate nothing after the first") {
   using Any = AnyOptimizer<Adafactor, AdamW8bit, Lion, Muon, Sgd>;
   for (const Any& rule : {Any{Adafactor{}}, Any{AdamW8bit{.smallest = 64}}, Any{Lion{}}, Any{Muon{}}, Any{Sgd{}}})
-    check_steps(Full{}, 2, rule);
+    for (const Precision held : {Precision::full, Precision::bf16}) check_steps(Full{}, 2, rule, held);
 }

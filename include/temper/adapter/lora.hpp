@@ -63,8 +63,8 @@ struct Lora {
   bool trains(std::string_view path) const { return names_module(path, modules_to_save); }
 
   void check_names(const ModuleNames& modules) const {
-    require_modules(targets, modules.projections, "lora: targets", "lora.unknown_module");
-    require_modules(modules_to_save, modules.all, "lora: modules_to_save", "lora.unknown_module");
+    require_modules(targets, modules, ModuleKind::projection, "lora: targets", "lora.unknown_module");
+    require_modules(modules_to_save, modules, ModuleKind::any, "lora: modules_to_save", "lora.unknown_module");
     check_storage_names(storage, modules);
   }
 

@@ -94,7 +94,7 @@ struct BaseTensor {
 
   BaseTensor(const WeightFolder& folder, const TensorInfo& from, Coding coding) : tensor(&from) {
     if (coding != Coding::dense && holds_codes(from)) {
-      const StoredCodes stored(folder, from);
+      const StoredCodes stored(folder, from, coding);
       const StoredTensor read = stored.read();
       element = stored.original(), shape = read.shape;
       codes = std::make_shared<CodedMatrix>(read);
@@ -196,7 +196,7 @@ inline std::vector<MatrixLoss> merge_adapter(const std::filesystem::path& base, 
   for (const TensorInfo& tensor : weights.tensors()) {
     if (classifier && tensor.name == "lm_head.weight") continue;
     if (tensor.element) refuse_non_finite(tensor);
-    if (coding != Coding::dense && is_code_part(weights, tensor)) continue;
+    if (coding != Coding::dense && is_code_part(weights, tensor, coding)) continue;
     const BaseTensor from(weights, tensor, coding);
     const std::string_view ending = ".weight";
     const std::string path =

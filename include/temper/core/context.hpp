@@ -47,6 +47,13 @@ class Mover {
   ~Mover() = default;
 };
 
+// Where a micro-batch stands: what its random numbers depend on.
+struct StepPosition {
+  Step step = 0;
+  Index first_token = 0;  // how many of the step came before
+  Step update = step;     // where a step has several updates, the number of this one
+};
+
 template <class B>
 class Context {
  public:
@@ -81,11 +88,7 @@ class Context {
   // depend on these and on nothing else, so that splitting a step into micro-batches differently draws the same
   // numbers. What an adapter adds changes only between steps: what a layer derives from that and from frozen weights
   // alone it may derive where no token came before, and use again until that is so once more.
-  void set_position(Step step, Index first_token) { set_position(step, first_token, step); }
-  // Where a step has several updates, the number of this one.
-  void set_position(Step step, Index first_token, Step update) {
-    step_ = step, first_token_ = first_token, update_ = update;
-  }
+  void set_position(const StepPosition& at) { step_ = at.step, first_token_ = at.first_token, update_ = at.update; }
   Step step() const { return step_; }
   Index first_token() const { return first_token_; }
   Random random(std::uint32_t site) const { return {seed_, site, static_cast<std::uint32_t>(step_)}; }

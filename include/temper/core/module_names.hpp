@@ -70,11 +70,23 @@ inline std::string nearest_modules(std::string_view name, const std::vector<std:
   return text;
 }
 
+// What a setting may name.
+enum class ModuleKind { any, projection };
+
 // A name that no module has would do nothing and say nothing.
-inline void require_modules(const std::vector<std::string>& names, const std::vector<std::string>& known,
+inline void require_modules(const std::vector<std::string>& names, const ModuleNames& modules, ModuleKind kind,
                             std::string_view setting, std::string_view code) {
+  const std::vector<std::string>& known = kind == ModuleKind::any ? modules.all : modules.projections;
+  const auto are_there = [](const std::vector<std::string>& paths, std::string_view name) {
+    return std::any_of(paths.begin(), paths.end(), [&](const auto& path) { return names_module(path, name); });
+  };
   for (const std::string& name : names) {
-    if (std::any_of(known.begin(), known.end(), [&](const auto& path) { return names_module(path, name); })) continue;
+    if (are_there(known, name)) continue;
+    require(
+        !are_there(modules.all, name), Fault::usage, code,
+        "{} names '{}', a module of this model but no projection; expected projections alone; leave it out, or train "
+        "it whole by modules_to_save",
+        setting, name);
     fail(Fault::usage, code,
          "{} names '{}', which no module of this model is called; the nearest are {}; expected the last words of a "
          "module's path, or all of it",

@@ -56,16 +56,24 @@ class CodedMatrix {
 
   // The parts of 'x.weight', for a matrix that was of type 'original'; they read from this.
   void add_to(std::vector<TensorToWrite>& tensors, const std::string& name, Element original) {
+    return coding() == Coding::int8 ? add_rows_to(tensors, name) : add_blocks_to(tensors, name, original);
+  }
+
+ private:
+  static constexpr std::array<std::uint8_t, 1> by_rows = {0};
+
+  void add_rows_to(std::vector<TensorToWrite>& tensors, const std::string& name) const {
+    const std::string module(module_of_weight(name));
+    const CodedBytes bytes = coded_bytes(coding(), form(), rows_, cols_);
+    tensors.push_back(tensor_of_codes(name, {rows_, cols_}, {data_, bytes.codes}, "I8"));
+    tensors.push_back(
+        tensor_of_bytes(module + std::string(row_scales), Element::f32, {rows_}, std::as_bytes(std::span(scales_))));
+    tensors.push_back(tensor_of_codes(module + std::string(row_format), {}, by_rows));
+  }
+
+  void add_blocks_to(std::vector<TensorToWrite>& tensors, const std::string& name, Element original) {
     const bool nested = form() == ScaleForm::coded;
     const CodedBytes bytes = coded_bytes(coding(), form(), rows_, cols_);
-    if (coding() == Coding::int8) {
-      const std::string module(module_of_weight(name));
-      tensors.push_back(tensor_of_codes(name, {rows_, cols_}, {data_, bytes.codes}, "I8"));
-      tensors.push_back(
-          tensor_of_bytes(module + std::string(row_scales), Element::f32, {rows_}, std::as_bytes(std::span(scales_))));
-      tensors.push_back(tensor_of_codes(module + std::string(row_format), {}, by_rows));
-      return;
-    }
     tensors.push_back(tensor_of_codes(name, {static_cast<Index>(bytes.codes), 1}, {data_, bytes.codes}));
     const auto floats = [&](const std::string& ending, std::span<const float> values) {
       tensors.push_back(tensor_of_bytes(name + ending, Element::f32, {std::ssize(values)}, std::as_bytes(values)));
@@ -81,9 +89,6 @@ class CodedMatrix {
     tensors.push_back(tensor_of_codes(name + std::string(code_state) + std::string(name_of(coding())),
                                       {std::ssize(state_)}, {text, state_.size()}));
   }
-
- private:
-  static constexpr std::array<std::uint8_t, 1> by_rows = {0};
 
   void point_to_scales() { codes_.scales.values = scales_.data(), codes_.scales.codes = scale_codes_.data(); }
 
@@ -108,7 +113,8 @@ class CodedMatrix {
   std::string state_;
 };
 
-// quantization_config of such a folder, as transformers writes it.
+// quantization_config of such a folder, as transformers writes it. 8 bits have no type to compute in: its 4-bit
+// settings are then those that transformers fills in, whatever 'compute' is.
 inline Json quantization_config(Coding coding, ScaleForm form, std::string_view compute) {
   const bool eight = coding == Coding::int8;
   return {{"_load_in_4bit", !eight},

@@ -30,7 +30,7 @@ class FolderWeights : public WeightSource {
     if (!tensor) return std::nullopt;
     if (coding_ == Coding::dense || !holds_codes(*tensor))
       return StoredTensor{require_element(*tensor), tensor->shape, tensor->bytes.data()};
-    const StoredCodes stored(weights_, *tensor);
+    const StoredCodes stored(weights_, *tensor, coding_);
     StoredTensor read = stored.read();
     if (!merged_into_) return read;
     const Coding into = *merged_into_;
@@ -40,7 +40,7 @@ class FolderWeights : public WeightSource {
   std::vector<std::string> names() const override {
     std::vector<std::string> all;
     for (const TensorInfo& tensor : weights_.tensors())
-      if (coding_ == Coding::dense || !is_code_part(weights_, tensor)) all.push_back(tensor.name);
+      if (coding_ == Coding::dense || !is_code_part(weights_, tensor, coding_)) all.push_back(tensor.name);
     return all;
   }
   Coding coding() const override { return coding_ == Coding::dense ? coding_ : merged_into_.value_or(coding_); }
@@ -114,7 +114,9 @@ inline void copy_companions(const std::filesystem::path& from, const std::filesy
     if (std::filesystem::exists(from / name)) copy_file_atomically(from / name, to / name);
 }
 
-// A tokenizer that pads with another token than the model knows would have the padding classified.
+// A tokenizer that pads with another token than the model knows would have the padding classified. What else the file
+// says stays, but for integers of more than 64 bits, which are written as doubles: transformers' model_max_length of
+// a tokenizer without a limit, int(1e30), becomes 1e+30, which is as far beyond every text.
 inline void set_padding(const std::filesystem::path& folder, const std::string& token) {
   const std::filesystem::path path = folder / "tokenizer_config.json";
   if (token.empty() || !std::filesystem::exists(path)) return;

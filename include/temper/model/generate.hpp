@@ -120,7 +120,7 @@ class Generator {
   void next_logits(Context<B>& ctx, std::span<const TokenId> tokens, Index past) {
     const auto scope = ctx.scope();
     const auto keeping = ctx.keeping();
-    ctx.set_position(0, past);
+    ctx.set_position({.first_token = past});
     const std::array<Index, 2> starts = {0, std::ssize(tokens)};
     TokenBatch<B> batch = upload_batch_of(ctx, staging_, model_, HostBatch{tokens, {}, {}, starts}, past);
     batch.cache = &cache_;

@@ -86,7 +86,7 @@ class Rollouts {
     while (all.next < prompts.size() || !all.running.empty()) {
       admit(ctx, all);
       auto& batch = all.fresh.empty() ? all.running : all.fresh;
-      ctx.set_position(settings.step, read_);
+      ctx.set_position({.step = settings.step, .first_token = read_});
       read_ += advance(ctx, batch, settings);
       settle(ctx, all);
       std::erase_if(all.running, [&](const Sequence& s) {

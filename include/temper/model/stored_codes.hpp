@@ -37,22 +37,30 @@ inline std::string_view module_of_weight(std::string_view name) {
   return name.substr(0, name.size() - std::string_view(".weight").size());
 }
 
-// The weight that this tensor is a part of, by its name; empty where it is none.
-inline std::string weight_of_part(std::string_view name) {
-  const std::size_t state = name.rfind(code_state);
-  if (state != std::string_view::npos) return std::string(name.substr(0, state));
+// The weight that this tensor is a part of where weights are in that coding, by its name; empty where it is none. What
+// another coding would have beside a weight is no part of it, and a folder that holds it is no model.
+inline std::string weight_of_part(std::string_view name, Coding coding) {
+  const auto without = [name](std::string_view part) { return std::string(name.substr(0, name.size() - part.size())); };
+  if (coding == Coding::int8) {
+    for (const std::string_view part : {row_scales, row_format})
+      if (name.ends_with(part)) return without(part) + ".weight";
+    return {};
+  }
+  const std::string state = std::string(code_state) + std::string(name_of(coding));
+  if (name.ends_with(state)) return without(state);
   for (const std::string_view part : code_parts)
-    if (name.ends_with(part)) return std::string(name.substr(0, name.size() - part.size()));
-  for (const std::string_view part : {row_scales, row_format})
-    if (name.ends_with(part)) return std::string(name.substr(0, name.size() - part.size())) + ".weight";
+    if (name.ends_with(part)) return without(part);
   return {};
 }
 
-// Of a quantized weight, which takes all of its parts with it.
-inline bool is_code_part(const WeightFolder& folder, const TensorInfo& tensor) {
-  const std::string whole = weight_of_part(tensor.name);
+// Of a quantized weight, which takes all of its parts with it; nested ones only where its scales are coded.
+inline bool is_code_part(const WeightFolder& folder, const TensorInfo& tensor, Coding coding) {
+  const std::string whole = weight_of_part(tensor.name, coding);
   const TensorInfo* weight = whole.empty() ? nullptr : folder.find(whole);
-  return weight && holds_codes(*weight);
+  if (!weight || !holds_codes(*weight)) return false;
+  if (!tensor.name.starts_with(whole + ".nested_")) return true;
+  const TensorInfo* scales = folder.find(whole + ".absmax");
+  return scales && scales->dtype == "U8";
 }
 
 // What the weights of a folder are coded in: dense where no tensor says otherwise.
@@ -73,35 +81,34 @@ constexpr ScaleForm merged_form(Coding into, const Codes& base) {
 
 class StoredCodes {
  public:
-  StoredCodes(const WeightFolder& folder, const TensorInfo& weight) : folder_(folder), weight_(weight) {}
+  // 'coding' is the folder's, coding_of.
+  StoredCodes(const WeightFolder& folder, const TensorInfo& weight, Coding coding)
+      : folder_(folder), weight_(weight), coding_(coding) {}
 
-  StoredTensor read() const {
-    const Coding coding = coding_of(folder_);
-    return coding == Coding::int8 ? read_rows() : read_blocks(coding);
-  }
+  StoredTensor read() const { return coding_ == Coding::int8 ? read_rows() : read_blocks(); }
 
   // What the weight was before it was quantized, as its description says; F32 where it says nothing that is known. Of 8
   // bits there is none: it was what the embedding is, which stays dense.
   Element original() const {
-    const Coding coding = coding_of(folder_);
-    if (coding == Coding::int8) {
+    if (coding_ == Coding::int8) {
       const TensorInfo* table = folder_.find("model.embed_tokens.weight");
       return table && table->element ? *table->element : Element::f32;
     }
-    const Json state = parsed(packed_state(coding));
+    const Json state = parsed(packed_state());
     const Json* type = state.is_object() && state.contains("dtype") ? &state["dtype"] : nullptr;
     return type && *type == "bfloat16" ? Element::bf16 : type && *type == "float16" ? Element::f16 : Element::f32;
   }
 
  private:
-  StoredTensor read_blocks(Coding coding) const {
-    const TensorInfo& packed = packed_state(coding);
+  StoredTensor read_blocks() const {
+    require_type(weight_, "U8");
+    const TensorInfo& packed = packed_state();
     const JsonSource source{shown_tensor(packed)};
     const Json state = parsed(packed);
     const std::string type = require_string(state, "quant_type", source);
-    require(type == name_of(coding), Fault::data, "codes.type",
+    require(type == name_of(coding_), Fault::data, "codes.type",
             "{}: quant_type is '{}'; expected '{}', as the name says; the file was put together wrongly", source.name,
-            printable(type, 60), name_of(coding));
+            printable(type, 60), name_of(coding_));
     require_integer(state, "blocksize", source, weight_block, weight_block);
     const Json& shape = require_array(state, "shape", source);
     require(shape.size() == 2, Fault::data, "codes.shape", "{}: shape has {} sizes; expected two, of a matrix",
@@ -111,11 +118,11 @@ class StoredCodes {
                 cols = as_integer(shape[1], "shape", source, 1, many);
     const bool nested = state.contains("nested_offset");
     const ScaleForm form = nested ? ScaleForm::coded : ScaleForm::plain;
-    const CodedBytes bytes = coded_bytes(coding, form, rows, cols);
+    const CodedBytes bytes = coded_bytes(coding_, form, rows, cols);
     require_bytes(weight_, bytes.codes, rows, cols);
-    require_values(part(".quant_map", "F32"), table_of(coding));
+    require_values(part(".quant_map", "F32"), table_of(coding_));
 
-    Codes codes{coding, {.form = form}};
+    Codes codes{coding_, {.form = form}};
     if (nested) {
       require_integer(state, "nested_blocksize", source, code_block, code_block);
       codes.scales.offset = static_cast<float>(require_number(state, "nested_offset", source));
@@ -168,8 +175,8 @@ class StoredCodes {
     }
   }
 
-  const TensorInfo& packed_state(Coding coding) const {
-    const TensorInfo& packed = part(std::string(code_state) + std::string(name_of(coding)), "U8");
+  const TensorInfo& packed_state() const {
+    const TensorInfo& packed = part(std::string(code_state) + std::string(name_of(coding_)), "U8");
     require(packed.bytes.size() <= 4096, Fault::data, "codes.state", "{} has {} bytes; expected a short JSON object",
             shown_tensor(packed), packed.bytes.size());
     return packed;
@@ -210,6 +217,7 @@ class StoredCodes {
 
   const WeightFolder& folder_;
   const TensorInfo& weight_;
+  Coding coding_;
 };
 
 }  // namespace temper

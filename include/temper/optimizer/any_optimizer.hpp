@@ -40,9 +40,11 @@ struct AnyOptimizer {
 // The chosen rule's own way.
 template <class B, class... Rules>
 void apply(Context<B>& ctx, const AnyOptimizer<Rules...>& any, Parameter<B>& p,
-           typename AnyOptimizer<Rules...>::template State<B>& state, StepInfo step) {
+           typename AnyOptimizer<Rules...>::template State<B>& state, StepInfo step, Index at_once = elements_of_part) {
   std::visit(
-      [&]<class R>(const R& chosen) { apply(ctx, chosen, p, std::get<typename R::template State<B>>(state.of), step); },
+      [&]<class R>(const R& chosen) {
+        apply(ctx, chosen, p, std::get<typename R::template State<B>>(state.of), step, at_once);
+      },
       any.rule);
 }
 

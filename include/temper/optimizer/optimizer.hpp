@@ -43,25 +43,31 @@ inline constexpr Index elements_of_part = Index{1} << 20;
 // are rounded back at random, so that a move too small for bf16 is made in the mean, where rounding to the nearest
 // would never make it.
 template <class B, class Move>
-void widened(Context<B>& ctx, Parameter<B>& p, Index begin, Index end, Step number, Move&& move) {
+void move_widened(Context<B>& ctx, Parameter<B>& p, Index begin, Index end, Step number, Move&& move) {
   using Act = typename B::Activation;
   const auto scope = ctx.scope();
-  const auto value = p.value, gradient = p.gradient;
+  // However the move ends, the parameter shows nothing of scratch afterwards.
+  const struct Restored {
+    Parameter<B>& p;
+    decltype(p.value) value;
+    decltype(p.gradient) gradient;
+    ~Restored() { p.value = value, p.gradient = gradient; }
+  } own{p, p.value, p.gradient};
   const auto narrow = flat(p.narrow).slice(begin, end);
-  const std::array<Index, 2> shape = narrow.size() == value.size() ? value.shape : std::array{Index{1}, narrow.size()};
+  const std::array<Index, 2> shape =
+      narrow.size() == own.value.size() ? own.value.shape : std::array{Index{1}, narrow.size()};
   p.value = {scratch<Act>(ctx, narrow.size()).data, shape};
   widen(ctx, flat(p.value), narrow);
   if (p.has_narrow_gradient()) {
     p.gradient = {scratch<Act>(ctx, narrow.size()).data, shape};
     widen(ctx, flat(p.gradient), flat(p.narrow_gradient).slice(begin, end));
   } else {
-    p.gradient = {flat(gradient).slice(begin, end).data, shape};
+    p.gradient = {flat(own.gradient).slice(begin, end).data, shape};
   }
   move();
   Random random = ctx.random(random_site(p.name, random_site("rounding ")));
   random.step = static_cast<std::uint32_t>(number);
   round_at_random(ctx, narrow, flat(p.value), random, begin);
-  p.value = value, p.gradient = gradient;
 }
 
 // The rule on one parameter.
@@ -73,10 +79,10 @@ void apply(Context<B>& ctx, const R& rule, Parameter<B>& p, typename R::template
     for (Index begin = 0; begin < p.narrow.size(); begin += at_once) {
       const Index end = std::min(p.narrow.size(), begin + at_once);
       auto part = rule.part(state, begin, end);
-      widened(ctx, p, begin, end, step.number, [&] { rule.update(ctx, p, part, step); });
+      move_widened(ctx, p, begin, end, step.number, [&] { rule.update(ctx, p, part, step); });
     }
   } else {
-    widened(ctx, p, 0, p.narrow.size(), step.number, [&] { rule.update(ctx, p, state, step); });
+    move_widened(ctx, p, 0, p.narrow.size(), step.number, [&] { rule.update(ctx, p, state, step); });
   }
 }
 // [/apply]

@@ -51,7 +51,7 @@ void check_storage_names(const S& storage, const ModuleNames& modules) {
 
 // A name of a layer that is to be left alone must be one.
 inline void require_skipped(const std::vector<std::string>& names, const ModuleNames& modules) {
-  require_modules(names, modules.all, "storage: skip", "storage.unknown_module");
+  require_modules(names, modules, ModuleKind::any, "storage: skip", "storage.unknown_module");
 }
 
 }  // namespace temper

@@ -4,6 +4,7 @@
 // element is a float: table[code] * scale of its block (nf4, fp4), code * largest of its row / 127 (int8).
 #pragma once
 #include <algorithm>
+#include <cstddef>
 
 #include "temper/backend/dynamic_map.hpp"
 #include "temper/storage/dense.hpp"
@@ -69,14 +70,10 @@ constexpr CodedBytes coded_bytes(Coding coding, ScaleForm form, Index rows, Inde
           .scale_codes = static_cast<std::size_t>(coded ? scales : 0)};
 }
 
-struct CodedProducts;  // of a backend
-
-// How bytes are to be read: element i of a 4-bit matrix is in byte i / 2, the even ones in the upper half. What a
-// backend computes with codes is reached by a pointer that a coded WeightMatrix brings: who holds none compiles none.
+// How bytes are to be read: element i of a 4-bit matrix is in byte i / 2, the even ones in the upper half.
 struct Codes {
   Coding coding = Coding::dense;
   Scales scales{};
-  const CodedProducts* products = nullptr;
 };
 
 // A coded matrix with rows of 'cols' elements.
@@ -86,12 +83,25 @@ struct CodedRows {
   Index cols;
 };
 
+// What a backend computes with codes, by a pointer of its own type: B::coded_products(), or nothing.
+template <class B>
+struct CodedProductsOf {
+  using Pointer = std::nullptr_t;
+};
+template <class B>
+requires requires { B::coded_products(); }
+struct CodedProductsOf<B> {
+  using Pointer = decltype(B::coded_products());
+};
+
+// A coded one brings its backend's products: who holds none compiles none.
 template <class B>
 struct WeightMatrix {
   const void* data = nullptr;
   Element element = Element::f32;  // of a dense matrix, and of what a coded one decodes to
   Index rows = 0, cols = 0;
   Codes codes{};
+  typename CodedProductsOf<B>::Pointer products = nullptr;
 
   constexpr WeightMatrix() = default;
   constexpr WeightMatrix(const void* pointer, Element type, Index row_count, Index col_count)
@@ -101,7 +111,7 @@ struct WeightMatrix {
   constexpr WeightMatrix(View<B, T, 2> v) : WeightMatrix(DenseMatrix<B>(v)) {}
   constexpr WeightMatrix(const std::uint8_t* coded, Codes how, Index row_count, Index col_count)
       : data(coded), rows(row_count), cols(col_count), codes(how) {
-    if constexpr (requires { B::coded_products(); }) codes.products = B::coded_products();
+    if constexpr (requires { B::coded_products(); }) products = B::coded_products();
   }
 
   constexpr std::size_t bytes() const {

@@ -45,7 +45,7 @@ Experience read_answers(Session<B, R>& session, Policy<M>& policy, const Ppo& pp
   Context<B>& ctx = session.context();
   over_answers(all, batch_size, [&](std::span<const Index> which) {
     const MicroBatch batch = batch_of_answers(answers, which);
-    ctx.set_position(session.step, 0);
+    ctx.set_position({.step = session.step});
     read_policy(ctx, session.staging(), policy, batch.host(), ppo.temperature, Adapters::on, drawn);
     for (const double logp : drawn.logp)
       if (!std::isfinite(logp)) fail_not_finite(session, policy.model(), batch.host());
@@ -83,7 +83,7 @@ PpoSums ppo_gradient(Session<B, R>& session, Policy<M>& policy, const Ppo& ppo, 
       }
     };
     ctx.set_mode(Mode::training);
-    ctx.set_position(session.step, session.tokens_before, session.number);
+    ctx.set_position({.step = session.step, .first_token = session.tokens_before, .update = session.number});
     run_policy_gradient(ctx, session.staging(), policy, batch.host(), ppo.temperature, slopes, loss);
     if (!std::isfinite(sums.loss(ppo))) fail_not_finite(session, policy.model(), batch.host());
     session.tokens_before += std::ssize(batch.tokens);

@@ -239,7 +239,7 @@ Loss forward_backward(Session<B, R>& session, M& model, const O& objective, cons
           session.step + 1);
   const HostBatch batch = with_reference(session, model, objective, given);
   ctx.set_mode(Mode::training);
-  ctx.set_position(session.step, session.tokens_before, session.number);
+  ctx.set_position({.step = session.step, .first_token = session.tokens_before, .update = session.number});
   const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, session.denominator);
   if (!std::isfinite(loss.sum)) fail_not_finite(session, model, batch);
   session.tokens_before += rows_of(batch, model.config(), prefix_of(model));
@@ -252,7 +252,7 @@ Loss evaluate(Session<B, R>& session, M& model, const O& objective, const HostBa
   Context<B>& ctx = session.context();
   const HostBatch batch = with_reference(session, model, objective, given);
   ctx.set_mode(Mode::evaluating);
-  ctx.set_position(session.step, 0);
+  ctx.set_position({.step = session.step});
   const Loss loss = run_micro_batch(ctx, session.staging(), model, objective, batch, 1);
   if (!std::isfinite(loss.sum)) fail_not_finite(session, model, batch);
   return loss;

@@ -58,8 +58,8 @@ TEST_CASE("coded: many rows and columns, on one thread and on three") {
 TEST_CASE("coded: a matrix brings what is computed with its codes, a dense one has none") {
   const OneWeight source(4, 64);
   LayerBench<float> bench(1, &source);
-  CHECK(Nf4{}.matrix(bench.build, "p", 4, 64).codes.products == &coded_products);
-  CHECK(WeightMatrix<Cpu<float>>(Dense{}.matrix(bench.build, "p", 4, 64)).codes.products == nullptr);
+  CHECK(Nf4{}.matrix(bench.build, "p", 4, 64).products == &cpu_coded_products);
+  CHECK(WeightMatrix<Cpu<float>>(Dense{}.matrix(bench.build, "p", 4, 64)).products == nullptr);
 }
 
 }  // namespace coded_test

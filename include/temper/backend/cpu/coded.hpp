@@ -56,11 +56,11 @@ inline bool multiply_few_coded(const Product<float>& p, Region region, const flo
   return true;
 }
 
-inline constexpr CodedProducts coded_products{&pack_coded_panel, &multiply_few_coded, &decode_stretch};
+inline constexpr CpuCodedProducts cpu_coded_products{&pack_coded_panel, &multiply_few_coded, &decode_stretch};
 
 template <class Real>
-const CodedProducts* Cpu<Real>::coded_products() {
-  return &temper::coded_products;
+const CpuCodedProducts* Cpu<Real>::coded_products() {
+  return &cpu_coded_products;
 }
 
 }  // namespace temper

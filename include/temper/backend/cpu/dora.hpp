@@ -17,7 +17,7 @@ template <class Real>
 void widen_stretch(const InWeight<Real>& w, Index begin, Index count, Real* to) {
   if (w.codes.coding != Coding::dense) {
     float stretch[256];  // a row's stretch is no longer
-    w.codes.products->decode({static_cast<const std::uint8_t*>(w.data), w.codes, w.cols}, begin, count, stretch);
+    w.products->decode({static_cast<const std::uint8_t*>(w.data), w.codes, w.cols}, begin, count, stretch);
     std::copy_n(stretch, count, to);
     return;
   }

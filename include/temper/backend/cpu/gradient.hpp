@@ -66,7 +66,7 @@ void scatter_add(Context<Cpu<Real>>& ctx, OntoGradient<Real> dtable, InMatrix<Re
     for (Index t = 0; t < order.size(); ++t) order(t) = t;
     std::sort(order.data, last,
               [&](Index a, Index b) { return tokens(a) != tokens(b) ? tokens(a) < tokens(b) : a < b; });
-    constexpr Index stretch = 64;
+    constexpr Index stretch = rounding_stretch;
     const Pieces pieces = Pieces::of(dy.cols(), stretch);
     ctx.stream().parallel(pieces.count(), [&](Index piece, int) {
       const Index begin = pieces.begin(piece), count = pieces.end(piece) - begin;

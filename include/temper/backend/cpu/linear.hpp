@@ -49,7 +49,7 @@ void matmul(Context<Cpu<Real>>& ctx, std::type_identity_t<Target<Cpu<Real>, Real
                      .cols = w.rows,
                      .depth = x.cols(),
                      .a = {x.data, element_of<Real>, x.cols(), Order::depth_inner},
-                     .b = {w.data, w.element, w.cols, Order::depth_inner, w.codes},
+                     .b = {w.data, w.element, w.cols, Order::depth_inner, w.codes, w.products},
                      .scale = scale});
 }
 // [/matmul]
@@ -69,7 +69,7 @@ void matmul_transposed(Context<Cpu<Real>>& ctx, std::type_identity_t<Target<Cpu<
                      .cols = w.cols,
                      .depth = x.cols(),
                      .a = {x.data, element_of<Real>, x.cols(), Order::depth_inner},
-                     .b = {w.data, w.element, w.cols, Order::depth_outer, w.codes},
+                     .b = {w.data, w.element, w.cols, Order::depth_outer, w.codes, w.products},
                      .scale = scale});
 }
 

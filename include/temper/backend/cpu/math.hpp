@@ -98,7 +98,9 @@ Sum chains_over(Index n, Next next) {
 }
 
 // The sum over j of term(j), j in [0, n), in chains of Sum. A term that is a product must be exact in Sum, or the
-// compiler chooses where it is rounded; other products go to chains_over with multiply_add.
+// compiler chooses where it is rounded; other products go to chains_over with multiply_add. For Cpu<float>, whose bits
+// are a law, all of them are (they are summed in double); of Cpu<double>, the oracle, no bits are promised, and its
+// products come here too.
 template <class Sum, class Term>
 Sum sum_over(Index n, Term term) {
   return chains_over<Sum>(n, [&](Index j, Sum sum) { return sum + static_cast<Sum>(term(j)); });

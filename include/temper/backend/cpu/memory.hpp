@@ -12,7 +12,7 @@
 
 namespace temper {
 
-struct CodedProducts;
+struct CpuCodedProducts;  // pack.hpp
 
 template <class Real>
 struct Cpu {
@@ -35,7 +35,7 @@ struct Cpu {
     upload(stream, to, from, bytes);
   }
   static void wait(Stream&) {}
-  static const CodedProducts* coded_products();  // coded.hpp
+  static const CpuCodedProducts* coded_products();  // coded.hpp
 };
 
 }  // namespace temper

@@ -14,12 +14,15 @@ namespace temper {
 // Which index of an operand is contiguous in memory: k (a row for every m or n), or m, n (a row for every k).
 enum class Order { depth_inner, depth_outer };
 
+struct CpuCodedProducts;
+
 struct Operand {
   const void* data = nullptr;
   Element element = Element::f32;
   Index stride = 0;  // elements from row to row
   Order order = Order::depth_inner;
-  Codes codes = {};  // of B, where it is coded
+  Codes codes = {};  // of B, where it is coded, and then
+  const CpuCodedProducts* products = nullptr;
 
   CodedRows coded() const { return {static_cast<const std::uint8_t*>(data), codes, stride}; }
 };
@@ -34,7 +37,7 @@ struct Product;
 struct Region;
 
 // What a product does with codes, see coded.hpp.
-struct CodedProducts {
+struct CpuCodedProducts {
   // As pack_b_panel.
   void (*pack_panel)(const Operand& b, const Part& part, float* panel, Index width);
   // C of the region, of few rows, from a panel of A; false: this shape is not for it, nothing was computed.
@@ -106,7 +109,7 @@ void pack_b_panel(const Operand& b, const Part& part, float* panel, Index width)
 }
 
 inline void pack_b_panel(const Operand& b, const Part& part, float* panel, Index width) {
-  if (b.codes.coding != Coding::dense) return b.codes.products->pack_panel(b, part, panel, width);
+  if (b.codes.coding != Coding::dense) return b.products->pack_panel(b, part, panel, width);
   switch (b.element) {
     case Element::f32:
       return pack_b_panel<float>(b, part, panel, width);

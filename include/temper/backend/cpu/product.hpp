@@ -97,7 +97,7 @@ inline void multiply_stream(const Product<float>& p, Region region, float* works
   float* const a_panel = workspace + Blocks::b_floats;
   const Index width = vectors_of(region.rows) * lanes;
   pack_a_panel(p.a, {0, p.depth, region.row, region.rows}, p.scale, a_panel);
-  if (p.b.codes.products && p.b.codes.products->multiply_few(p, region, a_panel)) return;
+  if (p.b.products && p.b.products->multiply_few(p, region, a_panel)) return;
   for (Index j = 0; j < region.cols; j += width) {
     const Index wide = panel_width(region.cols, j, width), cols = std::min(width, region.cols - j);
     const Index step = Blocks::panel_floats / width;

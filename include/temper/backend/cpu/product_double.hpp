@@ -30,7 +30,7 @@ inline void widen(const Operand& operand, Index row, Index rows, Index col, Inde
     for (Index i = 0; i < rows; ++i)
       for (Index j = 0; j < cols; j += std::ssize(stretch)) {
         const Index count = std::min(std::ssize(stretch), cols - j);
-        operand.codes.products->decode(w, at + i * operand.stride + j, count, stretch.data());
+        operand.products->decode(w, at + i * operand.stride + j, count, stretch.data());
         std::copy_n(stretch.begin(), count, to + i * cols + j);
       }
     return;
