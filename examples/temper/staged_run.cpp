@@ -248,6 +248,7 @@ Ended StagedRun::begin_stage(std::size_t at, Reporter& reporter) {
   }
   if (SignalWatch::caught() != 0) return {SignalWatch::exit_code()};
   RunFolder run = RunFolder::create(folder, Force::yes);
+  run.be_stage_of(folder_.path());
   return begin_run(prepared, run, resolved, inputs, reporter, echo_);
 }
 
@@ -262,6 +263,7 @@ Ended StagedRun::run_stage(std::size_t at) {
   std::error_code error;
   if (!fs::exists(path_of(at) / "run.json", error)) return begin_stage(at, reporter);
   RunFolder run = RunFolder::open(path_of(at));
+  run.be_stage_of(folder_.path());
   return go_on(run, reporter, echo_);
 }
 
