@@ -128,6 +128,22 @@ TEST_CASE("model folder: padding is set in a tokenizer's settings that name a le
   CHECK(contains(content_of(folder / "tokenizer_config.json"), "\"pad_token\": \"<pad>\""));
 }
 
+TEST_CASE("model folder: one that is to be merged is for planning: it has no values to run on") {
+  const auto base = std::filesystem::path(TEMPER_TESTS) / "golden/storage/checkpoint_nf4";
+  const auto source = std::make_shared<FolderWeights>(base, MergedCodes{});
+  const auto tensor = source->find("model.layers.0.mlp.up_proj.weight");
+  REQUIRE(tensor);
+  CHECK(tensor->codes.coding == Coding::dense);
+  CHECK(tensor->data == nullptr);
+  Config config = open_config(base);
+  config.coding = Coding::dense;
+  const auto open = [&](Execution execution) {
+    Decoder<Cpu<float>, Full>(config, Full{}, source, {.execution = execution});
+  };
+  CHECK_NOTHROW(open(Execution::planning));
+  CHECK(thrown_by([&] { open(Execution::running); }).code == "decoder.no_values");
+}
+
 TEST_CASE("model folder: merges into 8 bits leave what the embedding is, others what the codes say") {
   const auto base = std::filesystem::path(TEMPER_TESTS) / "golden/storage/checkpoint_nf4";
   ScratchFolder folder;  // the embedding in another type than the codes say

@@ -49,6 +49,7 @@ class FolderWeights : public WeightSource {
     return all;
   }
   Coding coding() const override { return coding_ == Coding::dense || !merged_into_ ? coding_ : merged_into_->coding; }
+  bool holds_values() const override { return !merged_into_; }
   const WeightFolder& folder() const { return weights_; }
 
   // Reads everything once: NaN and infinity are refused, naming the tensor.
