@@ -208,10 +208,7 @@ void StagedRun::merge_into(const fs::path& folder, std::size_t at, Reporter& rep
     const MergeCertificate certificate =
         certify(model, adapter, merged.path(), std::string(temper::name_of(into.coding)), std::move(losses));
     if (certificate.loses_most())
-      reporter.warn(
-          fmt::format("{} keeps less than half of what the adapter changed, see {}; expected to lose less; with "
-                      "quantization.type none the merged model is dense",
-                      certificate.quantization, temper::shown_path(folder / "merge_certificate.json")));
+      reporter.warn(loss_warning(certificate, folder, "with quantization.type none the merged model is dense"));
   }
   merged.publish();
 }
