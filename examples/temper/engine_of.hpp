@@ -241,8 +241,8 @@ class EngineOf : public Engine {
   void open(const std::filesystem::path& folder) {
     require_model_folder(folder);
     config_ = temper::open_config(folder);
-    const std::optional<temper::Coding> to_come = coding_to_come(recipe_);
-    if (to_come) config_.coding = *to_come;
+    const std::optional<temper::MergedCodes> to_come = codes_to_come(recipe_);
+    if (to_come) config_.coding = to_come->coding;
     // Pre-training may start from a folder without weights: they then come from the seed.
     const bool from_nothing = recipe_.is("task", "pretrain") && recipe_.is("adapter.method", "full");
     if (temper::has_weights(folder) || !(from_nothing || recipe_.model_is_to_come()))
@@ -258,6 +258,11 @@ class EngineOf : public Engine {
       const std::string sentence = sentence_of(error);
       if (error.code() == "lora.rank") recipe_.refuse("adapter.rank", sentence);
       if (error.code() == "storage.unknown_module") recipe_.refuse("quantization.skip", sentence);
+      if (error.code() == "weights.quantized" && !recipe_.texts("quantization.skip").empty())
+        recipe_.refuse(
+            "quantization.skip",
+            fmt::format("{}; expected no layer of those that are quantized already: they are read as they lie",
+                        sentence.substr(0, sentence.find(';'))));
       if (error.code() == "decoder.tied") recipe_.refuse("adapter.modules_to_save", sentence);
       if (error.code() != "lora.unknown_module") throw;
       if (sentence.find("modules_to_save") != std::string::npos) recipe_.refuse("adapter.modules_to_save", sentence);

@@ -52,10 +52,9 @@ int merge(const MergeOptions& options) {
     const MergeCertificate certificate =
         certify(model, adapter, folder.path(), options.quantization, std::move(losses));
     if (certificate.loses_most())
-      fmt::print(stderr,
-                 "temper: warning: {} keeps less than half of what the adapter changed; expected to lose less; merge "
-                 "without --quantization, or keep the adapter beside its base\n",
-                 options.quantization);
+      fmt::print(stderr, "temper: warning: {}\n",
+                 loss_warning(certificate, options.output,
+                              "merge without --quantization, or keep the adapter beside its base"));
     result["certificate"] = to_json(certificate);
     if (!options.json) print_line(certificate_text(certificate));
   }

@@ -89,6 +89,11 @@ bool MergeCertificate::loses_most() const {
   return temper::total_loss(matrices).kept() < 0.5 || (logits && logits->kept() < 0.5);
 }
 
+std::string loss_warning(const MergeCertificate& certificate, const fs::path& merged, std::string_view instead) {
+  return fmt::format("{} keeps less than half of what the adapter changed, see {}; expected to lose less; {}",
+                     certificate.quantization, temper::shown_path(merged / "merge_certificate.json"), instead);
+}
+
 temper::Json to_json(const MergeCertificate& certificate) {
   temper::Json json{{"quantization", certificate.quantization}, {"loses_most", certificate.loses_most()}};
   json["total"] = temper::to_json(temper::total_loss(certificate.matrices));

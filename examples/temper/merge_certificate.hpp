@@ -37,6 +37,10 @@ MergeCertificate certify(const std::filesystem::path& model, const std::filesyst
                          const std::filesystem::path& merged, const std::string& quantization,
                          std::vector<temper::MatrixLoss> losses);
 
+// What is said of one that loses_most(), and of what else can be done.
+std::string loss_warning(const MergeCertificate& certificate, const std::filesystem::path& merged,
+                         std::string_view instead);
+
 temper::Json to_json(const MergeCertificate& certificate);
 std::string certificate_text(const MergeCertificate& certificate);
 

@@ -12,6 +12,7 @@
 
 #include "recipe_table.hpp"
 #include "temper/io/json.hpp"
+#include "temper/storage/merged_codes.hpp"
 
 namespace temper_cli {
 
@@ -102,11 +103,10 @@ class Recipe {
   // weights will then be float32 numbers (but for what docs/command_line.md says of bf16 and of merged heads).
   bool model_is_to_come() const { return model_is_to_come_; }
   void expect_model() { model_is_to_come_ = true; }
-  // 'model' is quantized, and an adapter is yet to be folded into it: the quantization.type of the result ("none":
-  // dense), or nothing.
-  const std::string& merged_into() const { return merged_into_; }
-  void expect_merge(std::string type) { merged_into_ = std::move(type); }
-  void arrive_model() { model_is_to_come_ = false, merged_into_.clear(); }
+  // 'model' is quantized, and adapters are yet to be folded into it: what it will then be held in, or nothing.
+  const std::optional<temper::MergedCodes>& merged_into() const { return merged_into_; }
+  void expect_merge(temper::MergedCodes into) { merged_into_ = into; }
+  void arrive_model() { model_is_to_come_ = false, merged_into_.reset(); }
 
   // The recipe as it is run, every default in it.
   const Json& resolved() const { return resolved_; }
@@ -123,7 +123,7 @@ class Recipe {
   Origin origin(std::string_view path) const;
 
   bool model_is_to_come_ = false;
-  std::string merged_into_;
+  std::optional<temper::MergedCodes> merged_into_;
   int stage_ = 0;
   std::filesystem::path file_;
   Json resolved_;

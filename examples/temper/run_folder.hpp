@@ -29,6 +29,10 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(std::string_view name) const { return path_ / name; }
 
+  // The folder to go on with: that of the run of stages, where this is one of them.
+  const std::filesystem::path& resumed_by() const { return whole_.empty() ? path_ : whole_; }
+  void be_stage_of(const std::filesystem::path& whole) { whole_ = whole; }
+
   Json& manifest() { return manifest_; }
   const Json& manifest() const { return manifest_; }
   void write_manifest() const;
@@ -36,7 +40,7 @@ class RunFolder {
  private:
   explicit RunFolder(const std::filesystem::path& folder);
 
-  std::filesystem::path path_;
+  std::filesystem::path path_, whole_;
   temper::FolderLock lock_;
   Json manifest_ = Json::object();
 };

@@ -50,24 +50,23 @@ void require_same_labels(const Labels& before, const Labels& labels, const std::
                   title, fmt::join(labels->names, ", "), fmt::join(before->names, ", "));
 }
 
-// What the weights of the model that a stage starts from are held in, once it is there. A merge into a quantized model
-// is held as the stage asks for, densely where it does not.
-temper::Coding coding_of_stage(const StagedRecipe& recipe, std::size_t at) {
+temper::MergedCodes codes_of(const fs::path& model) { return {.coding = temper::open_config(model).coding}; }
+
+// What the weights of the model that a stage starts from are held in, once it is there.
+temper::MergedCodes codes_of_stage(const StagedRecipe& recipe, std::size_t at) {
   const Stage& stage = recipe.stages[at];
-  if (at == 0) return temper::open_config(stage.recipe.path("model")).coding;
-  if (stage.start == Start::model) return temper::Coding::dense;
-  const temper::Coding before = coding_of_stage(recipe, at - 1);
-  if (stage.start == Start::continued || before == temper::Coding::dense) return before;
-  return coding_named(stage.recipe.text("quantization.type"));
+  if (at == 0) return codes_of(stage.recipe.path("model"));
+  if (stage.start == Start::model) return {};
+  const temper::MergedCodes before = codes_of_stage(recipe, at - 1);
+  return stage.start == Start::continued ? before : merged_as_asked(before, stage.recipe);
 }
 
 // A stand-in that is quantized is looked at as what a stage will have folded into it.
 void expect_merges(const StagedRecipe& recipe, std::size_t at, Recipe& own) {
   const bool merged = std::any_of(recipe.stages.begin(), recipe.stages.begin() + static_cast<std::ptrdiff_t>(at) + 1,
                                   [](const Stage& stage) { return stage.start == Start::merged; });
-  if (!merged || own.model_is_to_come() || coding_of_stage(recipe, 0) == temper::Coding::dense) return;
-  const temper::Coding coding = coding_of_stage(recipe, at);
-  own.expect_merge(coding == temper::Coding::dense ? "none" : std::string(temper::name_of(coding)));
+  if (!merged || own.model_is_to_come() || codes_of_stage(recipe, 0).coding == temper::Coding::dense) return;
+  own.expect_merge(codes_of_stage(recipe, at));
 }
 
 }  // namespace
@@ -115,7 +114,8 @@ StagedRun StagedRun::create(StagedRecipe recipe, Force force, Echo echo) {
     steps.push_back(prepared.data->steps());
     inputs.push_back(foreign_inputs(prepared.recipe, at));
     // What the folder's own weights decide is said, or it would stand in recipe.json as the default.
-    recipe.stages[at].recipe.settle("quantization.type", prepared.recipe.value("quantization.type"));
+    for (const KeyPath key : {KeyPath("quantization.type"), KeyPath("quantization.double_quant")})
+      recipe.stages[at].recipe.settle(key, prepared.recipe.value(key));
   });
   // All checks have passed: from here on the disk is written.
   RunFolder folder = RunFolder::create(recipe.output, force);
@@ -201,18 +201,14 @@ void StagedRun::check_inputs(std::size_t at) const {
 // What the stage before has trained, folded into its model; where that is quantized again, with what it loses.
 void StagedRun::merge_into(const fs::path& folder, std::size_t at, Reporter& reporter) const {
   const fs::path model = model_of(at - 1), adapter = path_of(at - 1) / "adapter";
-  const bool coded = temper::open_config(model).coding != temper::Coding::dense;
-  const std::string type = coded ? recipe_.stages[at].recipe.text("quantization.type") : "none";
-  const temper::Coding into = coding_named(type);
+  const temper::MergedCodes into = merged_as_asked(codes_of(model), recipe_.stages[at].recipe);
   temper::NewFolder merged(folder, temper::Existing::replaced);
-  std::vector<temper::MatrixLoss> losses = temper::merge_adapter(model, adapter, merged.path(), into);
-  if (into != temper::Coding::dense) {
-    const MergeCertificate certificate = certify(model, adapter, merged.path(), type, std::move(losses));
+  std::vector<temper::MatrixLoss> losses = temper::merge_adapter(model, adapter, merged.path(), into.coding, into.form);
+  if (into.coding != temper::Coding::dense) {
+    const MergeCertificate certificate =
+        certify(model, adapter, merged.path(), std::string(temper::name_of(into.coding)), std::move(losses));
     if (certificate.loses_most())
-      reporter.warn(
-          fmt::format("{} keeps less than half of what the adapter changed, see {}; expected to lose less; with "
-                      "quantization.type none the merged model is dense",
-                      type, temper::shown_path(folder / "merge_certificate.json")));
+      reporter.warn(loss_warning(certificate, folder, "with quantization.type none the merged model is dense"));
   }
   merged.publish();
 }
@@ -248,6 +244,7 @@ Ended StagedRun::begin_stage(std::size_t at, Reporter& reporter) {
   }
   if (SignalWatch::caught() != 0) return {SignalWatch::exit_code()};
   RunFolder run = RunFolder::create(folder, Force::yes);
+  run.be_stage_of(folder_.path());
   return begin_run(prepared, run, resolved, inputs, reporter, echo_);
 }
 
@@ -262,6 +259,7 @@ Ended StagedRun::run_stage(std::size_t at) {
   std::error_code error;
   if (!fs::exists(path_of(at) / "run.json", error)) return begin_stage(at, reporter);
   RunFolder run = RunFolder::open(path_of(at));
+  run.be_stage_of(folder_.path());
   return go_on(run, reporter, echo_);
 }
 

@@ -25,27 +25,58 @@ temper::Coding coding_named(std::string_view type) {
   return temper::Coding::dense;
 }
 
-std::optional<temper::Coding> coding_to_come(const Recipe& recipe) {
-  if (recipe.model_is_to_come()) return temper::Coding::dense;
-  if (recipe.merged_into().empty()) return std::nullopt;
-  return coding_named(recipe.merged_into());
+std::optional<temper::MergedCodes> codes_to_come(const Recipe& recipe) {
+  if (recipe.model_is_to_come()) return temper::MergedCodes{};
+  return recipe.merged_into();
 }
+
+temper::MergedCodes merged_as_asked(const temper::MergedCodes& model, const Recipe& recipe) {
+  if (model.coding == temper::Coding::dense) return model;
+  std::optional<temper::ScaleForm> form;
+  if (recipe.given("quantization.double_quant"))
+    form = recipe.boolean("quantization.double_quant") ? temper::ScaleForm::coded : temper::ScaleForm::plain;
+  return model.then(coding_named(recipe.text("quantization.type")), form);
+}
+
+namespace {
+
+// Whether a folder in 4 bits says that its scales are quantized too.
+bool is_nested(const temper::Config& config) {
+  const auto stated = config.json.find("quantization_config");
+  if (stated == config.json.end() || !stated->is_object()) return false;
+  const auto nested = stated->find("bnb_4bit_use_double_quant");
+  return nested != stated->end() && nested->is_boolean() && nested->get<bool>();
+}
+
+}  // namespace
 
 void settle_storage(Recipe& recipe) {
   const std::filesystem::path folder = recipe.path("model");
-  const std::optional<temper::Coding> to_come = coding_to_come(recipe);
-  const temper::Coding coding = to_come ? *to_come : temper::open_config(folder).coding;
+  const temper::Config config = temper::open_config(folder);
+  const std::optional<temper::MergedCodes> to_come = codes_to_come(recipe);
+  const temper::Coding coding = to_come ? to_come->coding : config.coding;
   if (coding == temper::Coding::dense) return;
   const std::string_view type = temper::name_of(coding);
+  const std::string shown = temper::shown_path(folder);
   if (recipe.is("adapter.method", "full"))
     recipe.refuse("model", fmt::format("{} is quantized ({}), and the whole model is to be trained; expected the "
                                        "unquantized original, or an adapter",
-                                       temper::shown_path(folder), type));
+                                       shown, type));
+  if (four_bits(coding) && !recipe.given("quantization.double_quant")) {
+    const bool known = to_come && to_come->form;
+    recipe.settle("quantization.double_quant", known ? *to_come->form == temper::ScaleForm::coded : is_nested(config));
+  }
   if (!recipe.given("quantization.type") && !recipe.is("adapter.method", "qlora"))
     recipe.settle("quantization.type", std::string(type));
   if (recipe.is("quantization.type", type)) return;
-  const std::string sentence = fmt::format("asks for {} but {} is {} already; expected {}, or the unquantized original",
-                                           recipe.text("quantization.type"), temper::shown_path(folder), type, type);
+  const std::string asked = recipe.text("quantization.type");
+  const std::string sentence =
+      to_come ? fmt::format(
+                    "asks for {} but what the stages before make of {} will be {}; expected {}, or \"start\": "
+                    "\"merge\"",
+                    asked, shown, type, type)
+              : fmt::format("asks for {} but {} is {} already; expected {}, or the unquantized original", asked, shown,
+                            type, type);
   if (recipe.given("quantization.type")) recipe.refuse("quantization.type", sentence);
   recipe.refuse("adapter.method", sentence);
 }

@@ -17,9 +17,13 @@ temper::AnyStorage storage_of(const temper::Config& config);  // of a model as i
 // Of quantization.type; anything but a quantization is dense.
 temper::Coding coding_named(std::string_view type);
 
-// What the recipe's model holds, or will hold when an adapter has been folded into it; nothing where it does not do
-// otherwise than its folder does now.
-std::optional<temper::Coding> coding_to_come(const Recipe& recipe);
+// What the recipe's model will be held in when it has been trained, or adapters have been folded into it; nothing where
+// it is what lies in its folder now.
+std::optional<temper::MergedCodes> codes_to_come(const Recipe& recipe);
+
+// What the model becomes when an adapter is folded into it and this recipe goes on with that: what is quantized is held
+// as the recipe asks for, densely where it does not.
+temper::MergedCodes merged_as_asked(const temper::MergedCodes& model, const Recipe& recipe);
 
 // A model that is quantized already decides the recipe's quantization, or refuses what disagrees.
 void settle_storage(Recipe& recipe);

@@ -23,6 +23,13 @@ std::string told_beside_loss(const Json& metrics) {
   return "";
 }
 
+// Whether the same run may succeed when it is gone on with.
+bool is_temporary(const std::exception& error) {
+  if (const auto* known = dynamic_cast<const temper::Error*>(&error)) return known->fault() == temper::Fault::temporary;
+  const auto* file = dynamic_cast<const std::filesystem::filesystem_error*>(&error);
+  return file && (file->code() == std::errc::no_space_on_device || file->code() == std::errc::io_error);
+}
+
 }  // namespace
 
 TrainingLoop::TrainingLoop(Prepared& prepared, RunFolder& run, Reporter& reporter, Echo echo, std::string recipe_hash,
@@ -63,12 +70,11 @@ ExitCode TrainingLoop::run(const std::optional<Checkpoint>& from) {
     try {
       end("failed");
       reporter_.log_only(error.what());
-      if (const auto* known = dynamic_cast<const temper::Error*>(&error);
-          known && known->fault() == temper::Fault::temporary)
-        reporter_.say(fmt::format("failed; go on with: temper resume {}", temper::shown_path(run_.path())));
     } catch (const std::exception&) {
       // The disk may be what failed; what went wrong first is what counts.
     }
+    if (is_temporary(error))
+      reporter_.say(fmt::format("failed; go on with: temper resume {}", temper::shown_path(run_.resumed_by())));
     throw;
   }
 }
@@ -81,7 +87,7 @@ ExitCode TrainingLoop::steps() {
     if (SignalWatch::caught() != 0 && progress_.step < total && !stopped_early_) {
       save(Occasion::stop);
       reporter_.say(fmt::format("stopped after step {}; go on with: temper resume {}", progress_.step,
-                                temper::shown_path(run_.path())));
+                                temper::shown_path(run_.resumed_by())));
       end("stopped");
       return SignalWatch::exit_code();
     }

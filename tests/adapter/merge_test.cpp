@@ -308,6 +308,28 @@ TEST_CASE("merge: an adapter on a quantized base is merged into a dense model th
   }
 }
 
+TEST_CASE("merge: scales are of the form that is asked for, those that no adapter touches too") {
+  ScratchFolder adapter, plain, again;
+  write_idle_adapter(adapter);
+  const auto nested = golden_storages / "checkpoint_nf4";
+  const auto form_of = [](const std::filesystem::path& folder) {
+    const WeightFolder weights(folder);
+    std::size_t coded = 0, all = 0;
+    for (const TensorInfo& tensor : weights.tensors())
+      all += tensor.name.ends_with(".absmax"), coded += tensor.name.ends_with(".nested_absmax");
+    CHECK((coded == 0 || coded == all));
+    const Json stated = read_json(folder / "config.json")["quantization_config"]["bnb_4bit_use_double_quant"];
+    CHECK(stated == (coded > 0));
+    return coded > 0 ? ScaleForm::coded : ScaleForm::plain;
+  };
+  CHECK(form_of(nested) == ScaleForm::coded);
+  CHECK(merge_adapter(nested, adapter.path(), plain.path(), Coding::nf4, ScaleForm::plain).size() == 14);
+  CHECK(form_of(plain.path()) == ScaleForm::plain);
+  merge_adapter(plain.path(), adapter.path(), again.path(), Coding::nf4);
+  CHECK(form_of(again.path()) == ScaleForm::plain);  // what nobody asks for stays
+  CHECK(content_of(again / "model.safetensors") == content_of(plain / "model.safetensors"));
+}
+
 TEST_CASE("merge: into 4 bits again, what survives is measured, and what no adapter touches stays as it was") {
   ScratchFolder merged, dense;
   const auto base = golden_storages / "checkpoint_nf4", recorded = golden_models / "llama3/adapter";

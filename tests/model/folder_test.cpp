@@ -133,6 +133,49 @@ TEST_CASE("model folder: padding is set in a tokenizer's settings that name a le
   CHECK(config["seed"] == std::uint64_t{18446744073709551615u});
 }
 
+TEST_CASE("model folder: one that is to be merged is for planning: it has no values to run on") {
+  const auto base = std::filesystem::path(TEMPER_TESTS) / "golden/storage/checkpoint_nf4";
+  const auto source = std::make_shared<FolderWeights>(base, MergedCodes{});
+  const auto tensor = source->find("model.layers.0.mlp.up_proj.weight");
+  REQUIRE(tensor);
+  CHECK(tensor->codes.coding == Coding::dense);
+  CHECK(tensor->data == nullptr);
+  Config config = open_config(base);
+  config.coding = Coding::dense;
+  const auto open = [&](Execution execution) {
+    Decoder<Cpu<float>, Full>(config, Full{}, source, {.execution = execution});
+  };
+  CHECK_NOTHROW(open(Execution::planning));
+  CHECK(thrown_by([&] { open(Execution::running); }).code == "decoder.no_values");
+}
+
+TEST_CASE("model folder: merges into 8 bits leave what the embedding is, others what the codes say") {
+  const auto base = std::filesystem::path(TEMPER_TESTS) / "golden/storage/checkpoint_nf4";
+  ScratchFolder folder;  // the embedding in another type than the codes say
+  const WeightFolder weights(base);
+  std::vector<TensorToWrite> tensors;
+  for (const TensorInfo& t : weights.tensors()) {
+    const bool table = t.name == "model.embed_tokens.weight";
+    TensorToWrite tensor =
+        table ? TensorToWrite{t.name,
+                              Element::f16,
+                              t.shape,
+                              {},
+                              [&t](Index first, std::span<float> to) { widen(t, first, to); }}
+        : t.element
+            ? tensor_of_bytes(t.name, *t.element, t.shape, t.bytes)
+            : tensor_of_codes(t.name, t.shape, {reinterpret_cast<const std::uint8_t*>(t.bytes.data()), t.bytes.size()});
+    tensors.push_back(std::move(tensor));
+  }
+  write_safetensors(folder / "model.safetensors", tensors);
+  const MergedCodes own{.coding = Coding::nf4};
+  const auto element_after = [&](const MergedCodes& merged) {
+    return FolderWeights(folder.path(), merged).find("model.layers.0.mlp.up_proj.weight")->element;
+  };
+  CHECK(element_after(own.then(Coding::nf4).then(Coding::dense)) == Element::f32);
+  CHECK(element_after(own.then(Coding::int8).then(Coding::dense)) == Element::f16);
+}
+
 TEST_CASE("model folder: it has weights as one file or as an index") {
   CHECK(has_weights(models / "llama2"));
   CHECK(has_weights(models / "llama_sharded"));

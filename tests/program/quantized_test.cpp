@@ -135,7 +135,7 @@ TEST_CASE("quantized: a checkpoint in 4 bits is opened as it lies, and not as so
 
 // The tiny model as transformers saves it in 4 or 8 bits; that the bytes are transformers' own is shown for the golden
 // one (tests/adapter/merge_test.cpp).
-void save_quantized(const fs::path& folder, temper::Coding coding) {
+void save_quantized(const fs::path& folder, temper::Coding coding, temper::Element original = temper::Element::f32) {
   using namespace temper;
   std::vector<TensorToWrite> tensors;
   std::vector<std::unique_ptr<CodedMatrix>> matrices;
@@ -148,7 +148,7 @@ void save_quantized(const fs::path& folder, temper::Coding coding) {
     }
     matrices.push_back(
         std::make_unique<CodedMatrix>(coding, merged_form(coding, {}), tensor.shape[0], tensor.shape[1], values));
-    matrices.back()->add_to(tensors, tensor.name, Element::f32);
+    matrices.back()->add_to(tensors, tensor.name, original);
   }
   write_safetensors(folder / "model.safetensors", tensors);
   Json config = tiny_config();
@@ -257,7 +257,8 @@ TEST_CASE("quantized: stages on a checkpoint in 4 bits go on with it") {
 
 TEST_CASE("quantized: stages fold an adapter into a checkpoint in 4 bits, densely, or into codes with a certificate") {
   TinyRun tiny(12);
-  save_quantized(tiny / "model", temper::Coding::nf4);
+  // As PEFT leaves one that it prepared for training: the embedding is of another type than the codes say.
+  save_quantized(tiny / "model", temper::Coding::nf4, temper::Element::bf16);
   tiny.recipe["training"]["max_steps"] = 2;
   // What stages hold their model in, and what that takes, is known before the first is trained.
   const auto trained = [&](const Json& stages) {
@@ -308,13 +309,35 @@ TEST_CASE("quantized: stages fold an adapter into a checkpoint in 4 bits, densel
   CHECK(type_of("3-sft") == "nf4");
   CHECK(run_program({"plan", (tiny / "run/recipe.json").string()}).code == 0);
 
+  // Scales that are asked for otherwise than the folder has them; then 8 bits, which do not say what the weights were.
+  trained({Json::object(),
+           {{"start", "merge"}, {"quantization", {{"type", "nf4"}, {"double_quant", false}}}},
+           {{"start", "merge"}, {"quantization", {{"type", "int8"}}}},
+           {{"start", "merge"}}});
+  CHECK(config("run/1-sft/merged")["quantization_config"]["bnb_4bit_use_double_quant"] == false);
+  const auto settings = [&](const std::string& stage) {
+    return temper::parse_json(read_text(tiny / ("run/" + stage) / "recipe.json"), "recipe.json")["quantization"];
+  };
+  CHECK(settings("1-sft")["double_quant"] == true);
+  CHECK(settings("2-sft")["double_quant"] == false);
+
+  // Which layers are in codes is not for the stage to say.
+  tiny.recipe["stages"] = {Json::object(),
+                           {{"start", "merge"}, {"quantization", {{"type", "int8"}, {"skip", {"down_proj"}}}}}};
+  const Finished skipped = run_program({"plan", tiny.write_recipe().string()});
+  CHECK(skipped.code == 2);
+  CHECK(skipped.err.find("quantization.skip: ") != std::string::npos);
+  CHECK(skipped.err.find("model, merged: tensor 'model.layers.0.mlp.down_proj.weight' is quantized (int8)") !=
+        std::string::npos);
+
   // A stage that goes on with codes has those; another type is a mistake that is found before anything is trained.
   tiny.recipe["stages"] = {Json::object(),
                            {{"start", "merge"}, {"quantization", {{"type", "nf4"}}}},
                            {{"start", "continue"}, {"quantization", {{"type", "int8"}}}}};
   const Finished other = run_program({"plan", tiny.write_recipe().string()});
   CHECK(other.code == 2);
-  CHECK(other.err.find("is nf4 already") != std::string::npos);
+  CHECK(other.err.find("what the stages before make of") != std::string::npos);
+  CHECK(other.err.find("will be nf4") != std::string::npos);
 }
 
 }  // namespace quantized_test

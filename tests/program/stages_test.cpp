@@ -88,7 +88,9 @@ TEST_CASE("stages: a run that is killed in its second stage, and moved, ends in 
   Program stopped({"resume", (stages / "moved").string(), "--json"});
   stopped.read_lines(2);
   stopped.signal(SIGTERM);
-  CHECK(stopped.finish().code == 143);
+  const Finished left = stopped.finish();
+  CHECK(left.code == 143);
+  CHECK(holds(left.err, "go on with: temper resume " + (stages / "moved").string() + "\n"));  // not one stage alone
   CHECK(Json::parse(read_text(stages / "moved/run.json"))["state"] == "stopped");
   const Finished resumed = run_program({"resume", (stages / "moved").string()});
   INFO(resumed.err);

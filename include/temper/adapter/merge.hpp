@@ -6,6 +6,7 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -112,22 +113,23 @@ enum class Touched { no, yes };
 // The tensors of the merged model, on their way to its folder.
 class MergedTensors {
  public:
-  MergedTensors(Coding base, Coding into) : base_(base), into_(into) {}
+  MergedTensors(Coding base, Coding into, std::optional<ScaleForm> form) : base_(base), into_(into), form_(form) {}
 
   // 'values' are those of the base where the adapter changes nothing.
   void add(const BaseTensor& base, const FloatSource& values, Touched touched) {
     const std::string& name = base.tensor->name;
     if (into_ == Coding::dense || !quantizes(base)) {
       tensors_.push_back({name, base.element, base.shape, {}, values});
-    } else if (base_ == into_ && touched == Touched::no) {
+    } else if (stays(base) && touched == Touched::no) {
       keep(base.codes).add_to(tensors_, name, base.element);
     } else {
       const Index rows = base.shape[0], cols = base.shape[1];
-      const ScaleForm form = merged_form(into_, base.codes ? base.codes->codes() : Codes{});
+      const ScaleForm form = form_of(base);
       const CodedMatrix& stored = keep(std::make_shared<CodedMatrix>(into_, form, rows, cols, values));
       kept_.back()->add_to(tensors_, name, base.element);
       std::shared_ptr<CodedMatrix> again;  // what is not changed keeps its share whatever this would be
-      if (base_ != into_ && touched == Touched::yes)
+      if (!stays(base)) other_codes_ = true;
+      if (!stays(base) && touched == Touched::yes)
         again = std::make_shared<CodedMatrix>(into_, form, rows, cols, base.values);
       losses_.push_back(matrix_loss(name, rows * cols, base.values, values,
                                     again ? FloatSource(std::cref(*again)) : base.values, std::cref(stored)));
@@ -137,7 +139,7 @@ class MergedTensors {
 
   void settle(Json& config) const {
     if (into_ == Coding::dense) config.erase("quantization_config");
-    if (into_ == base_ || into_ == Coding::dense || kept_.empty()) return;
+    if (!other_codes_) return;
     const char* const key = config.contains("torch_dtype") ? "torch_dtype" : "dtype";
     const bool known = config.contains(key) && config[key].is_string();
     const ScaleForm form = kept_.back()->form();
@@ -151,6 +153,14 @@ class MergedTensors {
   std::vector<MatrixLoss> losses() && { return std::move(losses_); }
 
  private:
+  ScaleForm form_of(const BaseTensor& base) const {
+    if (form_ && four_bits(into_)) return *form_;
+    return merged_form(into_, base.codes ? base.codes->codes() : Codes{});
+  }
+  // Whether the result is in the codes that the base is in.
+  bool stays(const BaseTensor& base) const {
+    return base.codes && base_ == into_ && base.codes->form() == form_of(base);
+  }
   // Every linear layer but the head, or of a quantized base what was quantized.
   bool quantizes(const BaseTensor& base) const {
     if (base_ != Coding::dense) return base.codes != nullptr;
@@ -163,15 +173,19 @@ class MergedTensors {
   }
 
   Coding base_, into_;
+  std::optional<ScaleForm> form_;
+  bool other_codes_ = false;
   std::vector<TensorToWrite> tensors_;
   std::vector<std::shared_ptr<CodedMatrix>> kept_;  // until they are written
   std::vector<MatrixLoss> losses_;
 };
 
 // 'folder' is one that a NewFolder builds; the result loads as a model of its own: dense, or quantized, and then what
-// each matrix that was quantized anew lost is returned.
+// each matrix that was quantized anew lost is returned. In 4 bits scales are of the form 'scales', or as merged_form()
+// says.
 inline std::vector<MatrixLoss> merge_adapter(const std::filesystem::path& base, const std::filesystem::path& adapter,
-                                             const std::filesystem::path& folder, Coding into = Coding::dense) {
+                                             const std::filesystem::path& folder, Coding into = Coding::dense,
+                                             std::optional<ScaleForm> scales = std::nullopt) {
   const bool dora = peft_kind(adapter) == PeftKind::dora;
   const Lora<> lora = dora ? read_peft_dora(adapter).lora : read_peft_config(adapter);
   const WeightFolder weights(base);
@@ -192,7 +206,7 @@ inline std::vector<MatrixLoss> merge_adapter(const std::filesystem::path& base, 
   const bool classifier = deltas.find(score) != nullptr;
   if (classifier) config = merged_score_config(base, adapter, *deltas.find(score));
 
-  MergedTensors merged(coding, into);
+  MergedTensors merged(coding, into, scales);
   for (const TensorInfo& tensor : weights.tensors()) {
     if (classifier && tensor.name == "lm_head.weight") continue;
     if (tensor.element) refuse_non_finite(tensor);

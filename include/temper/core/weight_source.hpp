@@ -32,6 +32,7 @@ class WeightSource {
   virtual std::optional<StoredTensor> find(std::string_view name) const = 0;
   virtual std::vector<std::string> names() const = 0;
   virtual Coding coding() const { return Coding::dense; }  // of the matrices that are quantized already
+  virtual bool holds_values() const { return true; }  // false: types and shapes, which a plan needs, with null data
 };
 
 }  // namespace temper

@@ -84,6 +84,11 @@ class Decoder {
         recompute_(options.recompute),
         memory_(std::make_unique<Memory<B>>(options.execution)) {
     check_adapter_names(adapter_, module_names(config_, options.scores > 0 ? HeadKind::scores : HeadKind::language));
+    require(!source_ || source_->holds_values() || options.execution == Execution::planning, Fault::usage,
+            "decoder.no_values",
+            "{}: the source knows types and shapes but no values; expected Execution::planning, or the folder that was "
+            "merged",
+            source_ ? source_->description() : "");
     require(options.gradients == Precision::full ||
                 (options.precision == Precision::bf16 && options.update == Update::after_backward),
             Fault::usage, "decoder.gradients",

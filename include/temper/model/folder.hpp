@@ -14,17 +14,18 @@
 #include "temper/model/decoder.hpp"
 #include "temper/model/score_labels.hpp"
 #include "temper/model/stored_codes.hpp"
+#include "temper/storage/merged_codes.hpp"
 
 namespace temper {
 
 // A folder's tensors as a source of weights, mapped and read where they lie. With 'merged_into' its codes are given as
-// a merge with an adapter will hold them, which is for planning: types and shapes, no values.
+// merges with adapters will hold them, which is for planning: types and shapes, no values.
 class FolderWeights : public WeightSource {
  public:
-  explicit FolderWeights(const std::filesystem::path& folder, std::optional<Coding> merged_into = std::nullopt)
+  explicit FolderWeights(const std::filesystem::path& folder, std::optional<MergedCodes> merged_into = std::nullopt)
       : folder_(folder), weights_(folder), coding_(coding_of(weights_)), merged_into_(merged_into) {}
 
-  std::string description() const override { return shown_path(folder_); }
+  std::string description() const override { return shown_path(folder_) + (merged_into_ ? ", merged" : ""); }
   std::optional<StoredTensor> find(std::string_view name) const override {
     const TensorInfo* tensor = weights_.find(name);
     if (!tensor) return std::nullopt;
@@ -33,9 +34,13 @@ class FolderWeights : public WeightSource {
     const StoredCodes stored(weights_, *tensor, coding_);
     StoredTensor read = stored.read();
     if (!merged_into_) return read;
-    const Coding into = *merged_into_;
-    if (into == Coding::dense) return StoredTensor{stored.original(), read.shape, nullptr};
-    return StoredTensor{Element::f32, read.shape, nullptr, {into, {.form = merged_form(into, read.codes)}}};
+    const Coding into = merged_into_->coding;
+    if (into == Coding::dense) return StoredTensor{merged_element(stored), read.shape, nullptr};
+    const ScaleForm form = merged_form(into, read.codes);
+    return StoredTensor{Element::f32,
+                        read.shape,
+                        nullptr,
+                        {into, {.form = four_bits(into) ? merged_into_->form.value_or(form) : form}}};
   }
   std::vector<std::string> names() const override {
     std::vector<std::string> all;
@@ -43,7 +48,8 @@ class FolderWeights : public WeightSource {
       if (coding_ == Coding::dense || !is_code_part(weights_, tensor, coding_)) all.push_back(tensor.name);
     return all;
   }
-  Coding coding() const override { return coding_ == Coding::dense ? coding_ : merged_into_.value_or(coding_); }
+  Coding coding() const override { return coding_ == Coding::dense || !merged_into_ ? coding_ : merged_into_->coding; }
+  bool holds_values() const override { return !merged_into_; }
   const WeightFolder& folder() const { return weights_; }
 
   // Reads everything once: NaN and infinity are refused, naming the tensor.
@@ -53,10 +59,17 @@ class FolderWeights : public WeightSource {
   }
 
  private:
+  // What was in 8 bits becomes what the embedding is.
+  Element merged_element(const StoredCodes& stored) const {
+    if (merged_into_->through != Coding::int8) return stored.original();
+    const TensorInfo* table = weights_.find("model.embed_tokens.weight");
+    return table && table->element ? *table->element : Element::f32;
+  }
+
   std::filesystem::path folder_;
   WeightFolder weights_;
   Coding coding_;
-  std::optional<Coding> merged_into_;
+  std::optional<MergedCodes> merged_into_;
 };
 
 inline bool has_weights(const std::filesystem::path& folder) {
