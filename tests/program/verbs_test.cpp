@@ -267,6 +267,12 @@ TEST_CASE("inspect: tensors of files and folders, and tokens of a file") {
     const std::string folder = std::string(TEMPER_TESTS "/golden/storage/checkpoint_") + coding;
     CHECK(run_program({"inspect", folder, "--json"}).json()["parameters"] == 18080);  // as transformers counts
   }
+  // Bytes that are no codes count once; parts of a weight that stands in another shard are no parameters.
+  const std::string header = R"({"mask.weight":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},)"
+                             R"("far.weight.absmax":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})";
+  write_text(tiny / "shard.safetensors",
+             std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + std::string(8, '\0'));
+  CHECK(run_program({"inspect", (tiny / "shard.safetensors").string(), "--json"}).json()["parameters"] == 4);
   const Finished tokens = run_program(
       {"inspect", "--tokenize", (tiny / "train.jsonl").string(), "--tokenizer", (tiny / "model").string(), "--json"});
   REQUIRE(tokens.code == 0);
