@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include "exit_code.hpp"
 #include "program/program.hpp"
 #include "program/tiny_model.hpp"
 
@@ -283,6 +284,18 @@ TEST_CASE("inspect: tensors of files and folders, and tokens of a file") {
       run_program({"inspect", "--tokenize", (tiny / "bad.txt").string(), "--tokenizer", (tiny / "model").string()});
   CHECK(bad.code == 76);
   CHECK(bad.err.find("bad.txt:2: byte 2 of the line is not valid UTF-8") != std::string::npos);
+}
+
+TEST_CASE("program: what the standard library says of a file has the exit code that reading and writing have") {
+  const auto code = [](std::errc error) {
+    return temper_cli::exit_code(fs::filesystem_error("status", "/folder", std::make_error_code(error)));
+  };
+  for (const std::errc error : {std::errc::no_space_on_device, std::errc::io_error, std::errc::too_many_files_open,
+                                std::errc::not_enough_memory, std::errc::resource_unavailable_try_again})
+    CHECK(code(error) == 75);
+  CHECK(code(std::errc::permission_denied) == 76);
+  CHECK(code(std::errc::no_such_file_or_directory) == 2);
+  CHECK(code(std::errc::not_a_directory) == 2);
 }
 
 TEST_CASE("runs and doctor: JSON for scripts") {
