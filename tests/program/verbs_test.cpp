@@ -305,6 +305,9 @@ TEST_CASE("runs and doctor: JSON for scripts") {
   REQUIRE(runs.size() == 1);
   CHECK(runs[0]["run"] == (tiny / "run").string());
   CHECK(runs[0]["state"] == "completed");
+  fs::create_directory(tiny / "odd");
+  write_text(tiny / "odd" / "run.json", R"({"state": "completed", "started": 7})");
+  CHECK(run_program({"runs", tiny.folder.path().string(), "--json"}).json().size() == 2);
   const Finished doctor = run_program({"doctor", "--json"});
   CHECK(doctor.code == 0);
   for (const char* key : {"version", "device", "threads", "gpus", "checks"}) CHECK(doctor.json().contains(key));
