@@ -205,6 +205,12 @@ TEST_CASE("generate and merge: a merged model answers as the adapter does") {
   const Finished slip = run_program({"merge", "--model", model, "--adapter", (tiny / "run").string(), "--output", "x"});
   CHECK(slip.code == 76);
   CHECK(slip.err.find("did you mean '" + adapter + "'?") != std::string::npos);
+  // A classifier's adapter has a config.json, and is no model all the same.
+  write_text(fs::path(adapter) / "config.json", "{}");
+  const Finished other = run_program({"generate", "--model", (tiny / "run").string(), "--prompt", "x"});
+  CHECK(other.code == 76);
+  CHECK(other.err.find("has no config.json") != std::string::npos);
+  CHECK(other.err.find("did you mean") == std::string::npos);
 }
 
 TEST_CASE("train, eval, generate: a tuned prompt lowers the loss, is small, and goes on from where it was") {
