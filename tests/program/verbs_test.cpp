@@ -155,6 +155,12 @@ TEST_CASE("plan: a run that ends before its warm-up does, and rows beyond the mo
   CHECK(one.err.find("warm-up takes the whole run of 1 step, so the learning rate ends at 0 and never gets to 0.01") !=
         std::string::npos);
   CHECK(one.err.find("rows have up to 300 tokens, and the model knows 256 positions") != std::string::npos);
+  Json config = tiny_config();
+  config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 2.0}};  // for twice as many
+  write_text(tiny / "model" / "config.json", config.dump());
+  const Finished scaled = run_program({"plan", recipe, "--set", "data.max_length=300"});
+  CHECK(scaled.code == 0);
+  CHECK(scaled.err.find("positions") == std::string::npos);
 }
 
 TEST_CASE("eval: a recipe, and a run, whose last evaluation it repeats") {
