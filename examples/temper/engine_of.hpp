@@ -265,7 +265,7 @@ class EngineOf : public Engine {
                         sentence.substr(0, sentence.find(';'))));
       if (error.code() == "decoder.tied") recipe_.refuse("adapter.modules_to_save", sentence);
       if (error.code() != "lora.unknown_module") throw;
-      if (sentence.find("modules_to_save") != std::string::npos) recipe_.refuse("adapter.modules_to_save", sentence);
+      if (sentence.starts_with("lora: modules_to_save ")) recipe_.refuse("adapter.modules_to_save", sentence);
       recipe_.refuse("adapter.targets", sentence);
     }
     if (source_ && !recipe_.model_is_to_come()) source_->refuse_non_finite();

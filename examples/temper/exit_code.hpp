@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What the program tells scripts: done, or whose fault it was.
 #pragma once
+#include <filesystem>
+
 #include "temper/core/error.hpp"
+#include "temper/io/file.hpp"
 
 namespace temper_cli {
 
@@ -31,6 +34,14 @@ constexpr ExitCode exit_code(temper::Fault fault) {
       return numeric;
   }
   return internal_error;
+}
+
+// Of what the standard library says of a file or a folder, as read_file and write_file_atomically have it of theirs.
+// What it writes is asked by error codes: a refusal is of what was to be read.
+inline ExitCode exit_code(const std::filesystem::filesystem_error& error) {
+  const int number = error.code().default_error_condition().value();
+  if (temper::is_temporary(number)) return temporary;
+  return number == EACCES || number == ELOOP ? bad_data : usage;
 }
 
 }  // namespace temper_cli

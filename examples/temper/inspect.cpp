@@ -73,15 +73,31 @@ Found look_at(const fs::path& path) {
   return found;
 }
 
-// Of the model: two a byte where weights are codes of 4 bits, and none for what only says how codes are read.
+// The weight that a tensor belongs to, by its name, if it only says how codes are read; whatever they are codes of.
+std::string weight_of(std::string_view name) {
+  const std::size_t state = name.rfind(temper::code_state);
+  if (state != std::string_view::npos) return std::string(name.substr(0, state));
+  for (const std::string_view part : temper::code_parts)
+    if (name.ends_with(part)) return std::string(name.substr(0, name.size() - part.size()));
+  for (const std::string_view part : {temper::row_scales, temper::row_format})
+    if (name.ends_with(part)) return std::string(name.substr(0, name.size() - part.size())) + ".weight";
+  return "";
+}
+
+// Of the model: two a byte where weights are codes of 4 bits, as the state beside them says, and none for what only
+// says how codes are read. Of a shard alone, their weight may stand in another.
 temper::Index parameters(const Found& found) {
-  std::set<std::string_view> coded;
-  for (const temper::TensorInfo& tensor : found.tensors)
-    if (temper::holds_codes(tensor)) coded.insert(tensor.name);
+  std::set<std::string, std::less<>> in_blocks, dense;
+  for (const temper::TensorInfo& tensor : found.tensors) {
+    if (tensor.name.find(temper::code_state) != std::string::npos) in_blocks.insert(weight_of(tensor.name));
+    if (!temper::holds_codes(tensor)) dense.insert(tensor.name);
+  }
   temper::Index count = 0;
-  for (const temper::TensorInfo& tensor : found.tensors)
-    if (!coded.contains(temper::weight_of_part(tensor.name)))
-      count += tensor.count() * (coded.contains(tensor.name) && tensor.dtype == "U8" ? 2 : 1);
+  for (const temper::TensorInfo& tensor : found.tensors) {
+    const std::string weight = weight_of(tensor.name);
+    if (weight.ends_with(".weight") && !dense.contains(weight)) continue;
+    count += tensor.count() * (tensor.dtype == "U8" && in_blocks.contains(tensor.name) ? 2 : 1);
+  }
   return count;
 }
 
@@ -121,8 +137,9 @@ void print_text(const std::string& path, const Found& found) {
                            fmt::format("[{}]", fmt::join(tensor.shape, ", ")), bytes_text(tensor.bytes.size())));
     bytes += tensor.bytes.size();
   }
-  print_line(fmt::format("{} tensors, {} parameters, {}", found.tensors.size(), count_text(parameters(found)),
-                         bytes_text(bytes)));
+  print_line(fmt::format("{}, {} parameters, {}",
+                         counted_text(static_cast<std::int64_t>(found.tensors.size()), "tensor"),
+                         count_text(parameters(found)), bytes_text(bytes)));
 }
 
 int tokenize(const InspectOptions& options) {

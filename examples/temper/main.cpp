@@ -206,10 +206,9 @@ int guarded(int argc, char** argv) try {
   fmt::print(stderr, "{}\n", error.what());
   return exit_code(error.fault());
 } catch (const std::filesystem::filesystem_error& error) {
-  const bool passes = error.code() == std::errc::no_space_on_device || error.code() == std::errc::io_error;
-  fmt::print(stderr, "temper: {}: {}; expected a file or folder that can be used\n", temper::shown_path(error.path1()),
-             error.code().message());
-  return passes ? temporary : usage;
+  const std::string path = error.path1().empty() ? "" : temper::shown_path(error.path1()) + ": ";
+  fmt::print(stderr, "temper: {}{}; expected a file or folder that can be used\n", path, error.code().message());
+  return exit_code(error);
 } catch (const std::bad_alloc&) {
   fmt::print(stderr, "temper: memory ran out; expected less to be asked for; see 'temper plan', or lower batch_size\n");
   return out_of_memory;

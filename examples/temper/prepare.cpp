@@ -2,6 +2,7 @@
 // From a recipe to a plan: tokenizer, rows, model and memory, all checked before anything is made on disk.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "format.hpp"
 #include "reward_model.hpp"
@@ -26,10 +27,11 @@ Labels labels_of(const Recipe& recipe, const RunData& data) {
   if (recipe.is("task", "reward") || set.problem() == temper::Problem::regression) return labels;
   labels.problem = set.problem();
   labels.names = set.names();
-  const Index least = labels.problem == temper::Problem::single_label ? 2 : 1;
-  temper::require(labels.outputs() >= least, temper::Fault::data, "head.classes",
-                  "{}: all training rows have the label '{}'; expected {} labels at least, to tell them apart",
-                  data.train().files[0], labels.names.empty() ? "" : temper::printable(labels.names[0], 60), least);
+  // Of several labels, one is whether it is given.
+  if (labels.problem == temper::Problem::single_label && labels.names.size() == 1)
+    temper::fail(temper::Fault::data, "head.classes",
+                 "{}: all training rows have the label '{}'; expected 2 labels at least, to tell them apart",
+                 data.train().files[0], temper::printable(labels.names[0], 60));
   return labels;
 }
 
@@ -51,6 +53,13 @@ void check_rewards(const Recipe& recipe, const RunData& data, Reporter& reporter
                     data.train().place(prompt));
 }
 
+// How long rows may be: linear scaling is for as many times the pretrained length, dynamic scaling for any.
+Index known_positions(const temper::Config& model) {
+  if (model.rope.kind == temper::Rope::Kind::dynamic) return std::numeric_limits<Index>::max();
+  if (model.rope.kind != temper::Rope::Kind::linear) return model.max_positions;
+  return static_cast<Index>(static_cast<double>(model.max_positions) * model.rope.factor);
+}
+
 // What is allowed, and hardly meant.
 void warn_of_settings(const Recipe& recipe, const RunData& data, const temper::Config& model, Reporter& reporter) {
   const Index steps = data.steps();
@@ -68,10 +77,15 @@ void warn_of_settings(const Recipe& recipe, const RunData& data, const temper::C
   Index longest = 0;
   for (const auto& shapes : {data.training_shapes(), data.validation_shapes()})
     for (const temper::BatchShape& shape : shapes) longest = std::max(longest, shape.longest);
-  if (longest > model.max_positions && model.rope.kind != temper::Rope::Kind::dynamic)
-    reporter.warn(fmt::format(
-        "rows have up to {} tokens, and the model knows {} positions (max_position_embeddings); lower data.max_length",
-        count_text(longest), count_text(model.max_positions)));
+  if (longest > known_positions(model)) {
+    const bool policy = recipe.is("task", "ppo");
+    reporter.warn(fmt::format("{} have up to {} tokens, and the model knows {} positions (max_position_embeddings); {}",
+                              policy ? "prompts with their answers" : "rows", count_text(longest),
+                              count_text(known_positions(model)),
+                              !policy                   ? "lower data.max_length"
+                              : data.recorded().empty() ? "lower objective.max_new_tokens or data.max_length"
+                                                        : "leave the longest out of objective.rollouts"));
+  }
 }
 
 }  // namespace

@@ -74,7 +74,10 @@ Ended begin_run(Prepared& prepared, RunFolder& run, const Json& resolved, const 
 std::string require_own_recipe(RunFolder& run) {
   std::string hash = temper::sha256_of(temper::read_file(run.file("recipe.json"), largest_recipe));
   const auto known = run.manifest().find("recipe_sha256");  // anything: it comes from a file
-  temper::require(known != run.manifest().end() && *known == hash, Fault::data, "run.recipe_changed",
+  temper::require(known != run.manifest().end() && known->is_string(), Fault::data, "run.manifest",
+                  "{}: has no recipe_sha256; expected what the run wrote; put it back",
+                  temper::shown_path(run.file("run.json")));
+  temper::require(*known == hash, Fault::data, "run.recipe_changed",
                   "{}: has changed since the run began; expected what the run was started with; put it back",
                   temper::shown_path(run.file("recipe.json")));
   return hash;

@@ -61,9 +61,8 @@ int runs(const RunsOptions& options) {
     temper::require(options.folder == "runs", temper::Fault::usage, "runs.missing",
                     "{}: no such folder; expected a folder with runs", temper::shown_path(top));
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const Json& a, const Json& b) {
-    return a.value("started", std::string()) > b.value("started", std::string());
-  });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Json& a, const Json& b) { return cell(a, "started") > cell(b, "started"); });
   if (options.json) {
     print_line(temper::to_text(Json(rows)));
     return done;

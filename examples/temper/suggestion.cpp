@@ -14,13 +14,9 @@ using temper::edit_distance;
 
 namespace {
 
-char folded(char c) {
-  if (c >= 'A' && c <= 'Z') return static_cast<char>(c - 'A' + 'a');
-  return c == '-' || c == ' ' ? '_' : c;
-}
 std::string folded(std::string_view text) {
   std::string result(text);
-  for (char& c : result) c = folded(c);
+  for (char& c : result) c = temper::folded(c);
   return result;
 }
 
@@ -43,6 +39,9 @@ constexpr std::pair<std::string_view, std::string_view> other_names[] = {
     {"lora_dropout", "adapter.dropout"},
     {"lora_target", "adapter.targets"},
     {"lora_target_modules", "adapter.targets"},
+    {"lora_attn_modules", "adapter.targets"},
+    {"apply_lora_to_mlp", "adapter.targets"},
+    {"apply_lora_to_output", "adapter.targets"},
     {"target_modules", "adapter.targets"},
     {"use_rslora", "adapter.rslora"},
     {"use_dora", "adapter.method"},
@@ -168,11 +167,11 @@ std::string nearest_key(std::string_view section, std::string_view name, std::st
 }
 
 std::string inner_folder_hint(const std::filesystem::path& folder, const char* file) {
+  // A classifier's adapter has a config.json too, and is no model.
+  const std::filesystem::path inner = folder / (file == std::string_view("adapter_config.json") ? "adapter" : "model");
   std::error_code error;
-  for (const char* inner : {"adapter", "model"})
-    if (std::filesystem::exists(folder / inner / file, error))
-      return fmt::format("; did you mean '{}'?", temper::shown_path(folder / inner));
-  return "";
+  return std::filesystem::exists(inner / file, error) ? fmt::format("; did you mean '{}'?", temper::shown_path(inner))
+                                                      : std::string();
 }
 
 }  // namespace temper_cli

@@ -325,6 +325,26 @@ TEST_CASE("dataset reader: a later row without a field of its format is told whi
   const std::string side =
       said("{\"prompt\": \"p\", \"chosen\": \"a\", \"rejected\": \"b\"}", "{\"prompt\": \"p\", \"chosen\": \"a\"}");
   CHECK(side.find("a.jsonl:2: has no field 'rejected'") != std::string::npos);
+  const std::string output =
+      said("{\"instruction\": \"a\", \"output\": \"b\"}", "{\"instruction\": \"a\", \"input\": \"c\"}");
+  CHECK(output.find("a.jsonl:2: has no field 'output'") != std::string::npos);
+}
+
+TEST_CASE("dataset reader: a later row of another format is refused, also where it could be read as the first's") {
+  const RowFiles files;
+  for (const char* row : {R"({"input": "q", "output": "r"})", R"({"input": "q", "completion": "r"})",
+                          R"({"input": "q", "output": null})", R"({"prompt": "q"})"}) {
+    Fault fault = Fault::usage;
+    CHECK(refusal(settings_for(files.write("a.jsonl", std::string("{\"text\": \"a b c\"}\n") + row)), &fault)
+              .find("a.jsonl:2: no format has the fields '") != std::string::npos);
+    CHECK(fault == Fault::data);
+  }
+  const auto differs = [&](const char* first, const char* second) {
+    return refusal(settings_for(files.write("a.jsonl", std::string(first) + "\n" + second)))
+               .find("a.jsonl:2: is a row of format ") != std::string::npos;
+  };
+  CHECK(differs(R"({"text": "a", "label": "x"})", R"({"input": "b"})"));
+  CHECK(differs(R"({"prompt": "p", "chosen": "a", "rejected": "b"})", R"({"prompt": "p", "completion": "b"})"));
 }
 
 TEST_CASE("dataset reader: rows do not depend on the number of threads, nor does the first failure") {

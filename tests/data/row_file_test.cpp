@@ -52,6 +52,12 @@ TEST_CASE("row file: what is compressed, or a table, under a name of text is tol
   CHECK(refused("\x1f\x8b\x08").find("train.jsonl: is a gzip file by its first bytes") != std::string::npos);
   CHECK(refused("\x28\xb5\x2f\xfd").find("let its name end with .zst") != std::string::npos);
   CHECK(refused("PAR1").find("let its name end with .parquet") != std::string::npos);
+  ByteWindow inside(std::make_unique<TextBytes>("\x28\xb5\x2f\xfd"), "train.jsonl.gz", 3);
+  CHECK_THROWS_WITH_AS(
+      skip_byte_order_mark(inside),
+      "temper: train.jsonl.gz: what is compressed in it is a zstd file again; expected text; unpack it "
+      "once",
+      Error);
 }
 
 TEST_CASE("row file: UTF-16 is refused by its name") {

@@ -251,6 +251,9 @@ TEST_CASE("ppo: preview, check and plan know rows of prompts") {
   INFO(plan.err);
   REQUIRE(plan.code == 0);
   CHECK(plan.json()["steps"] == 2);
+  const Finished longer = run_program({"plan", recipe, "--set", "objective.max_new_tokens=300"});
+  CHECK(longer.err.find("prompts with their answers have up to ") != std::string::npos);
+  CHECK(longer.err.find("lower objective.max_new_tokens or data.max_length") != std::string::npos);
 }
 
 }  // namespace ppo_test

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <sstream>
 
 #include "program/program.hpp"
 #include "program/tiny_model.hpp"
+#include "recipe_table.hpp"
+#include "suggestion.hpp"
 
 namespace recipe_test {
 
@@ -252,6 +255,36 @@ TEST_CASE("recipe: text that is no JSON, or no object, is a usage error with its
   CHECK(holds(complaints(folder / "c.json"), "c.json:1:1: recipe: is not an object"));
   CHECK(holds(complaints(folder / "absent.json"), "absent.json: no such file"));
   CHECK(complaints(folder.path()).size() == 1);
+}
+
+TEST_CASE("recipe: a key of other tools is refused with ours, as the table for those who know them says") {
+  const std::string page = read_text(fs::path(TEMPER_TESTS).parent_path() / "docs" / "first_run.md");
+  std::istringstream lines(page.substr(page.find("| theirs | here |")));
+  std::size_t keys = 0;
+  for (std::string line; std::getline(lines, line) && line.starts_with('|');) {
+    // Words in backticks, theirs before the second bar; one that begins with a dot is of the section before it.
+    std::vector<std::string> theirs, ours;
+    const std::size_t bar = line.find('|', 1);
+    for (std::size_t begin = line.find('`'); begin != std::string::npos;) {
+      const std::size_t end = line.find('`', begin + 1);
+      std::string word = line.substr(begin + 1, end - begin - 1);
+      word = word.substr(0, word.find(':'));
+      if (word.starts_with('.')) word = ours.back().substr(0, ours.back().find('.')) + word;
+      (begin < bar ? theirs : ours).push_back(word);
+      begin = line.find('`', end + 1);
+    }
+    for (const char* task : {"sft", "dpo"}) {
+      const auto is_key = [&](const std::string& path) { return temper_cli::find_key(path, task) != nullptr; };
+      if (std::none_of(ours.begin(), ours.end(), is_key)) continue;
+      for (const std::string& word : theirs) {
+        if (word.find(' ') != std::string::npos) continue;  // a command
+        CAPTURE(word);
+        CHECK(std::find(ours.begin(), ours.end(), temper_cli::nearest_key("", word, task)) != ours.end());
+        ++keys;
+      }
+    }
+  }
+  CHECK(keys > 40);
 }
 
 TEST_CASE("recipe: the page of keys in docs is the table of the program") {

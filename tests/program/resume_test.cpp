@@ -150,7 +150,7 @@ TEST_CASE("resume: what was damaged or changed is refused with 76 and named") {
   };
   temper::Json manifest = temper::read_json(runs / "run" / "run.json");
   manifest["recipe_sha256"] = 7;
-  refuses(runs / "run" / "run.json", manifest.dump(), "recipe.json");
+  refuses(runs / "run" / "run.json", manifest.dump(), "run.json: has no recipe_sha256");
   temper::Json record = temper::read_json(checkpoint / "checkpoint.json");
   record.erase("sha256");
   record["files"]["../../run.json"] = "";

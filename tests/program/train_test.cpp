@@ -254,7 +254,10 @@ TEST_CASE("train: an adapter or a storage that cannot be is refused before a run
     refused(tiny, 2, "adapter.targets: lora: targets names 'o_porj'");
     refused(tiny, 2, "the nearest are o_proj, ");
     tiny.recipe["adapter"] = {{"modules_to_save", {"lm_heads"}}};
+    refused(tiny, 2, "adapter.modules_to_save: lora: modules_to_save names 'lm_heads'");
     refused(tiny, 2, "the nearest are lm_head, ");
+    tiny.recipe["adapter"] = {{"targets", {"modules_to_save"}}};
+    refused(tiny, 2, "adapter.targets: lora: targets names 'modules_to_save'");
   }
   {
     TinyRun tiny;  // an adapter of another model, and one whose configuration is not that of its tensors

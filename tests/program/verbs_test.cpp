@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include "exit_code.hpp"
 #include "program/program.hpp"
 #include "program/tiny_model.hpp"
 
@@ -154,6 +155,12 @@ TEST_CASE("plan: a run that ends before its warm-up does, and rows beyond the mo
   CHECK(one.err.find("warm-up takes the whole run of 1 step, so the learning rate ends at 0 and never gets to 0.01") !=
         std::string::npos);
   CHECK(one.err.find("rows have up to 300 tokens, and the model knows 256 positions") != std::string::npos);
+  Json config = tiny_config();
+  config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 2.0}};  // for twice as many
+  write_text(tiny / "model" / "config.json", config.dump());
+  const Finished scaled = run_program({"plan", recipe, "--set", "data.max_length=300"});
+  CHECK(scaled.code == 0);
+  CHECK(scaled.err.find("positions") == std::string::npos);
 }
 
 TEST_CASE("eval: a recipe, and a run, whose last evaluation it repeats") {
@@ -204,6 +211,12 @@ TEST_CASE("generate and merge: a merged model answers as the adapter does") {
   const Finished slip = run_program({"merge", "--model", model, "--adapter", (tiny / "run").string(), "--output", "x"});
   CHECK(slip.code == 76);
   CHECK(slip.err.find("did you mean '" + adapter + "'?") != std::string::npos);
+  // A classifier's adapter has a config.json, and is no model all the same.
+  write_text(fs::path(adapter) / "config.json", "{}");
+  const Finished other = run_program({"generate", "--model", (tiny / "run").string(), "--prompt", "x"});
+  CHECK(other.code == 76);
+  CHECK(other.err.find("has no config.json") != std::string::npos);
+  CHECK(other.err.find("did you mean") == std::string::npos);
 }
 
 TEST_CASE("train, eval, generate: a tuned prompt lowers the loss, is small, and goes on from where it was") {
@@ -267,6 +280,12 @@ TEST_CASE("inspect: tensors of files and folders, and tokens of a file") {
     const std::string folder = std::string(TEMPER_TESTS "/golden/storage/checkpoint_") + coding;
     CHECK(run_program({"inspect", folder, "--json"}).json()["parameters"] == 18080);  // as transformers counts
   }
+  // Bytes that are no codes count once; parts of a weight that stands in another shard are no parameters.
+  const std::string header = R"({"mask.weight":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},)"
+                             R"("far.weight.absmax":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})";
+  write_text(tiny / "shard.safetensors",
+             std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header + std::string(8, '\0'));
+  CHECK(run_program({"inspect", (tiny / "shard.safetensors").string(), "--json"}).json()["parameters"] == 4);
   const Finished tokens = run_program(
       {"inspect", "--tokenize", (tiny / "train.jsonl").string(), "--tokenizer", (tiny / "model").string(), "--json"});
   REQUIRE(tokens.code == 0);
@@ -279,6 +298,18 @@ TEST_CASE("inspect: tensors of files and folders, and tokens of a file") {
   CHECK(bad.err.find("bad.txt:2: byte 2 of the line is not valid UTF-8") != std::string::npos);
 }
 
+TEST_CASE("program: what the standard library says of a file has the exit code that reading and writing have") {
+  const auto code = [](std::errc error) {
+    return temper_cli::exit_code(fs::filesystem_error("status", "/folder", std::make_error_code(error)));
+  };
+  for (const std::errc error : {std::errc::no_space_on_device, std::errc::io_error, std::errc::too_many_files_open,
+                                std::errc::not_enough_memory, std::errc::resource_unavailable_try_again})
+    CHECK(code(error) == 75);
+  CHECK(code(std::errc::permission_denied) == 76);
+  CHECK(code(std::errc::no_such_file_or_directory) == 2);
+  CHECK(code(std::errc::not_a_directory) == 2);
+}
+
 TEST_CASE("runs and doctor: JSON for scripts") {
   TinyRun tiny(4);
   REQUIRE(run_program({"train", tiny.write_recipe().string()}).code == 0);
@@ -286,6 +317,9 @@ TEST_CASE("runs and doctor: JSON for scripts") {
   REQUIRE(runs.size() == 1);
   CHECK(runs[0]["run"] == (tiny / "run").string());
   CHECK(runs[0]["state"] == "completed");
+  fs::create_directory(tiny / "odd");
+  write_text(tiny / "odd" / "run.json", R"({"state": "completed", "started": 7})");
+  CHECK(run_program({"runs", tiny.folder.path().string(), "--json"}).json().size() == 2);
   const Finished doctor = run_program({"doctor", "--json"});
   CHECK(doctor.code == 0);
   for (const char* key : {"version", "device", "threads", "gpus", "checks"}) CHECK(doctor.json().contains(key));

@@ -25,13 +25,14 @@ inline bool names_module(std::string_view path, const std::vector<std::string>& 
   return std::any_of(targets.begin(), targets.end(), [&](const std::string& t) { return names_module(path, t); });
 }
 
-// How many edits (insert, delete, replace, swap of neighbours) turn 'a' into 'b'; letters' case, and '-' or ' ' against
-// '_', count nothing.
+// Letters that count as one in a name: of either case, and '-' or ' ' as '_'.
+constexpr char folded(char c) {
+  if (c >= 'A' && c <= 'Z') return static_cast<char>(c - 'A' + 'a');
+  return c == '-' || c == ' ' ? '_' : c;
+}
+
+// How many edits (insert, delete, replace, swap of neighbours) turn 'a' into 'b', folded.
 inline std::size_t edit_distance(std::string_view a, std::string_view b) {
-  const auto folded = [](char c) {
-    if (c >= 'A' && c <= 'Z') return static_cast<char>(c - 'A' + 'a');
-    return c == '-' || c == ' ' ? '_' : c;
-  };
   std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {

@@ -105,17 +105,21 @@ class ByteWindow {
 };
 
 inline void skip_byte_order_mark(ByteWindow& window) {
-  while (window.rest().size() < 3 && window.more()) {}
+  while (window.rest().size() < 4 && window.more()) {}
   const std::string_view rest = window.rest();
   require(!rest.starts_with("\xff\xfe") && !rest.starts_with("\xfe\xff"), Fault::data, "rows.utf8",
           "{}: begins with the mark of UTF-16; expected UTF-8; convert the file", shown_path(window.path()));
-  // What a compressed file or a table that is named otherwise begins with.
+  // What a compressed file or a table that is named otherwise, or is compressed twice, begins with.
+  const std::string ending_here = window.path().extension().string();
+  const bool unpacked = ending_here == ".gz" || ending_here == ".zst";
   for (const auto& [mark, name, ending] :
        {std::tuple("\x1f\x8b", "gzip", ".gz"), std::tuple("\x28\xb5\x2f\xfd", "zstd", ".zst"),
         std::tuple("PAR1", "Parquet", ".parquet")})
-    require(!rest.starts_with(mark), Fault::data, "rows.file_type",
-            "{}: is a {} file by its first bytes, but not by its name; expected text; let its name end with {}",
-            shown_path(window.path()), name, ending);
+    require(!rest.starts_with(mark), Fault::data, "rows.file_type", "{}: {}; expected text; {}",
+            shown_path(window.path()),
+            unpacked ? fmt::format("what is compressed in it is a {} file again", name)
+                     : fmt::format("is a {} file by its first bytes, but not by its name", name),
+            unpacked ? std::string("unpack it once") : fmt::format("let its name end with {}", ending));
   if (rest.starts_with("\xef\xbb\xbf")) window.drop(3);
 }
 

@@ -179,15 +179,18 @@ class DatasetReader {
     }
   }
 
-  // Nothing where a row only lacks a field of the format that those before it have: reading it says which.
+  // Nothing where a row only lacks fields of the format that those before it have: reading it says which. A field of
+  // another format is not passed over: what it holds would not be learned.
   std::optional<RowFormat> found_format(const RowReader& reader, const Record& record) {
+    const auto lacks = [&] {
+      return !decided_at_.empty() && format_ != RowFormat::chat && reader.has_none_but_those_of(record, format_);
+    };
     try {
       const RowFormat found = about_columns(record, reader, [&] { return reader.format_of(record); });
-      const bool unlabelled = found == RowFormat::text && format_ == RowFormat::classification;
-      if (unlabelled && !decided_at_.empty()) return std::nullopt;
+      if (found != format_ && lacks()) return std::nullopt;
       return found;
     } catch (const Error& error) {
-      if (decided_at_.empty() || format_ == RowFormat::chat || error.code() != "rows.format") throw;
+      if (error.code() != "rows.format" || !lacks()) throw;
       return std::nullopt;
     }
   }

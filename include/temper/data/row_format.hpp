@@ -44,6 +44,15 @@ class RowReader {
          "or text and label; name them in 'columns'");
   }
 
+  // Of the fields that tell formats apart, a row has only those of this format: where it is not of it, it lacks some.
+  bool has_none_but_those_of(const Record& record, RowFormat format) const {
+    constexpr std::string_view of_any[] = {"tools", "documents", "system", "name"};
+    return std::all_of(std::begin(row_field_names), std::end(row_field_names), [&](std::string_view field) {
+      return std::find(std::begin(of_any), std::end(of_any), field) != std::end(of_any) || is_field_of(format, field) ||
+             !fields_.has(record, field);
+    });
+  }
+
   // Whether this row is one message of a conversation that other rows go on with.
   bool is_part(const Record& record, RowFormat format) const {
     if (format != RowFormat::chat || fields_.given(record, "messages")) return false;
@@ -120,6 +129,34 @@ class RowReader {
     if (has("messages") || (has("conversation_id") && has("role"))) return RowFormat::chat;
     if (has("conversations")) return RowFormat::sharegpt;
     return std::nullopt;
+  }
+
+  static bool is_field_of(RowFormat format, std::string_view field) {
+    const auto one_of = [&](std::initializer_list<std::string_view> names) {
+      return std::find(names.begin(), names.end(), field) != names.end();
+    };
+    const bool completion =
+        std::find(std::begin(completion_names), std::end(completion_names), field) != std::end(completion_names);
+    switch (format) {
+      case RowFormat::text:
+        return one_of({"text", "input"});
+      case RowFormat::classification:
+        return one_of({"text", "prompt", "label"});
+      case RowFormat::instruction:
+      case RowFormat::prompt:
+        return field == "prompt" || completion;
+      case RowFormat::alpaca:
+        return one_of({"instruction", "input", "output"});
+      case RowFormat::chat:
+        return one_of({"messages", "conversation_id", "role", "content", "tool_calls", "tool_call_id"});
+      case RowFormat::sharegpt:
+        return field == "conversations";
+      case RowFormat::preference:
+        return one_of({"prompt", "chosen", "rejected"});
+      case RowFormat::automatic:
+        break;
+    }
+    return false;
   }
 
   std::string_view text_field(const Record& record, std::string_view other) const {

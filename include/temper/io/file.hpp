@@ -30,13 +30,20 @@ namespace temper {
 
 inline std::string shown_path(const std::filesystem::path& path) { return printable(path.native(), 1000); }
 
+inline bool is_absence(int error) { return error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG; }
+// What time can mend, or somebody who makes room.
+inline bool is_temporary(int error) {
+  return error == ENOSPC || error == EDQUOT || error == EIO || error == EMFILE || error == ENFILE || error == ENOMEM ||
+         error == EAGAIN || error == ESTALE || error == ETIMEDOUT;
+}
+
 // What errno says when a file that should be there cannot be read: its absence is the caller's mistake.
 [[noreturn]] inline void fail_to_read(const std::filesystem::path& path, int error) {
   const std::string reason = std::generic_category().message(error);
-  if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG)
+  if (is_absence(error))
     fail(Fault::usage, "file.missing", "{}: no such file; expected a file that exists; check the path",
          shown_path(path));
-  if (error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN || error == EIO || error == ESTALE)
+  if (is_temporary(error))
     fail(Fault::temporary, "file.read", "{}: cannot be read: {}; try again", shown_path(path), reason);
   fail(Fault::data, "file.read", "{}: cannot be read: {}; expected a readable file", shown_path(path), reason);
 }
@@ -47,8 +54,7 @@ inline std::string shown_path(const std::filesystem::path& path) { return printa
   if (error == ENOSPC || error == EDQUOT)
     fail(Fault::temporary, "file.disk_full", "{}: {} while writing {} bytes; make room and try again", shown_path(path),
          reason, bytes);
-  if (error == EIO || error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN || error == ESTALE ||
-      error == ETIMEDOUT)
+  if (is_temporary(error))
     fail(Fault::temporary, "file.write", "{}: {} while writing {} bytes; try again", shown_path(path), reason, bytes);
   fail(Fault::usage, "file.create", "{}: cannot be written: {}; expected a place that can be written", shown_path(path),
        reason);
