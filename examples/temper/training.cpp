@@ -27,7 +27,7 @@ std::string told_beside_loss(const Json& metrics) {
 bool is_temporary(const std::exception& error) {
   if (const auto* known = dynamic_cast<const temper::Error*>(&error)) return known->fault() == temper::Fault::temporary;
   const auto* file = dynamic_cast<const std::filesystem::filesystem_error*>(&error);
-  return file && (file->code() == std::errc::no_space_on_device || file->code() == std::errc::io_error);
+  return file && exit_code(*file) == temporary;
 }
 
 }  // namespace
