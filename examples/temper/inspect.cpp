@@ -75,12 +75,8 @@ Found look_at(const fs::path& path) {
 
 // The weight that a tensor belongs to, by its name, if it only says how codes are read; whatever they are codes of.
 std::string weight_of(std::string_view name) {
-  const std::size_t state = name.rfind(temper::code_state);
-  if (state != std::string_view::npos) return std::string(name.substr(0, state));
-  for (const std::string_view part : temper::code_parts)
-    if (name.ends_with(part)) return std::string(name.substr(0, name.size() - part.size()));
-  for (const std::string_view part : {temper::row_scales, temper::row_format})
-    if (name.ends_with(part)) return std::string(name.substr(0, name.size() - part.size())) + ".weight";
+  for (const temper::Coding coding : {temper::Coding::nf4, temper::Coding::fp4, temper::Coding::int8})
+    if (std::string weight = temper::weight_of_part(name, coding); !weight.empty()) return weight;
   return "";
 }
 

@@ -187,8 +187,8 @@ void RunData::survey(const Recipe& recipe) {
                     temper::Fault::usage, "recipe.steps",
                     "training.epochs {} makes more than {} steps, {} an epoch; expected at most {} epochs of these {} "
                     "rows; lower it, or set training.max_steps",
-                    epochs, count_text(most_planned_steps), steps_, std::max(Index{1}, most_planned_steps / steps_),
-                    rows_.train.size());
+                    epochs, count_text(most_planned_steps), steps_,
+                    std::max(Index{1}, most_planned_steps / std::max(Index{1}, steps_)), rows_.train.size());
   }
 }
 
