@@ -13,7 +13,7 @@ enum class Kind {
   text,        // any string
   path,        // a file or folder
   paths,       // one path or a list of paths
-  validation,  // as paths, or a fraction between 0 and 1
+  validation,  // as paths, or a zero_to_one between 0 and 1
   template_,   // a template's text, a path, or "none"
   texts,       // a list of strings
   targets,     // "all-linear" or a list of strings
@@ -30,7 +30,7 @@ struct Range {
 };
 inline constexpr Range any_value{}, zero_or_more{0, 1e300, "0 or more"}, one_or_more{1, 2147483647, "1 or more"},
     count_or_zero{0, 2147483647, "0 or more"}, above_zero{1e-300, 1e300, "a number above 0"},
-    fraction{0, 1, "between 0 and 1"}, below_one{0, 0.99999999999999989, "0 or more and below 1"},
+    zero_to_one{0, 1, "between 0 and 1"}, below_one{0, 0.99999999999999989, "0 or more and below 1"},
     steps_range{1, 1e7, "1 to 10,000,000"}, seed_range{0, 18446744073709551615.0, "0 or more"};
 
 inline constexpr std::string_view required = "";
@@ -78,7 +78,7 @@ inline constexpr std::array keys = {
 
     Key{"data.train", Kind::paths, required, any_value, "", "", "", "rows to train on: a path or a list of paths"},
     Key{"data.validation", Kind::validation, "null", any_value, "", "", "",
-        "rows to evaluate on: a path, a list, or a fraction of train such as 0.1"},
+        "rows to evaluate on: a path, a list, or a zero_to_one of train such as 0.1"},
     Key{"data.format", Kind::word, "\"auto\"", any_value,
         "auto text instruction chat alpaca sharegpt preference classification", "", "",
         "what a row is; auto looks at the fields"},
@@ -114,7 +114,7 @@ inline constexpr std::array keys = {
     Key{"training.scheduler", Kind::word, "\"linear\"", any_value, "constant linear cosine wsd", "", "",
         "how the learning rate goes down"},
     Key{"training.warmup_steps", Kind::integer, "null", count_or_zero, "", "", "", "null: warmup_ratio x steps"},
-    Key{"training.warmup_ratio", Kind::number, "0.03", fraction, "", "", "", "share of the steps that warm up"},
+    Key{"training.warmup_ratio", Kind::number, "0.03", zero_to_one, "", "", "", "share of the steps that warm up"},
     Key{"training.min_learning_rate", Kind::number, "0.0", zero_or_more, "", "", "", "the rate does not go below"},
     Key{"training.max_grad_norm", Kind::number, "1.0", zero_or_more, "", "", "",
         "longer gradients are shortened to this norm; null or 0: never"},
@@ -150,8 +150,8 @@ inline constexpr std::array keys = {
     Key{"objective.clip", Kind::number, "0.2", above_zero, "", "", roll, "range of the probability ratio"},
     Key{"objective.value_clip", Kind::number, "0.2", above_zero, "", "", roll, "range of the value"},
     Key{"objective.value_coefficient", Kind::number, "0.1", zero_or_more, "", "", roll, "weight of the value loss"},
-    Key{"objective.gamma", Kind::number, "1.0", fraction, "", "", roll, "discount"},
-    Key{"objective.lambda", Kind::number, "0.95", fraction, "", "", roll, "of the advantage estimate"},
+    Key{"objective.gamma", Kind::number, "1.0", zero_to_one, "", "", roll, "discount"},
+    Key{"objective.lambda", Kind::number, "0.95", zero_to_one, "", "", roll, "of the advantage estimate"},
     Key{"objective.epochs", Kind::integer, "4", one_or_more, "", "", roll, "passes over a batch of rollouts"},
     Key{"objective.minibatches", Kind::integer, "1", one_or_more, "", "", roll, "updates in a pass"},
     Key{"objective.max_new_tokens", Kind::integer, "64", one_or_more, "", "", roll, "length of an answer"},
@@ -169,7 +169,7 @@ inline constexpr std::array keys = {
     Key{"objective.class_weights", Kind::object, "{}", any_value, "", "", "classification",
         "label -> how often its rows count; 1 where it is not named"},
     Key{"objective.temperature", Kind::number, "1.0", above_zero, "", "", "distillation", "softens both sides"},
-    Key{"objective.alpha", Kind::number, "1.0", fraction, "", "", "distillation",
+    Key{"objective.alpha", Kind::number, "1.0", zero_to_one, "", "", "distillation",
         "weight of the teacher against the text"},
     Key{"objective.divergence", Kind::word, "\"forward\"", any_value, "forward reverse jsd", "", "distillation",
         "which divergence from the teacher"},
