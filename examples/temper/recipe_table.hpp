@@ -13,7 +13,7 @@ enum class Kind {
   text,        // any string
   path,        // a file or folder
   paths,       // one path or a list of paths
-  validation,  // as paths, or a zero_to_one between 0 and 1
+  validation,  // as paths, or a fraction between 0 and 1
   template_,   // a template's text, a path, or "none"
   texts,       // a list of strings
   targets,     // "all-linear" or a list of strings
@@ -78,7 +78,7 @@ inline constexpr std::array keys = {
 
     Key{"data.train", Kind::paths, required, any_value, "", "", "", "rows to train on: a path or a list of paths"},
     Key{"data.validation", Kind::validation, "null", any_value, "", "", "",
-        "rows to evaluate on: a path, a list, or a zero_to_one of train such as 0.1"},
+        "rows to evaluate on: a path, a list, or a fraction of train such as 0.1"},
     Key{"data.format", Kind::word, "\"auto\"", any_value,
         "auto text instruction chat alpaca sharegpt preference classification", "", "",
         "what a row is; auto looks at the fields"},
