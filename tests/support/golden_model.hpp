@@ -15,7 +15,15 @@ namespace temper_test {
 
 using namespace temper;
 
-inline const std::filesystem::path golden_models = std::filesystem::path(TEMPER_TESTS) / "golden/model";
+// Known to the compiler, so that paths made of it before main() begins are whole: constants of several files have no
+// order among themselves.
+struct GoldenFolder {
+  const char* path;
+  std::filesystem::path operator/(const std::filesystem::path& name) const {
+    return std::filesystem::path(path) / name;
+  }
+};
+inline constexpr GoldenFolder golden_models{TEMPER_TESTS "/golden/model"};
 
 inline const std::vector<std::string>& golden_families() {
   static const std::vector<std::string> names = {"llama2",     "llama3", "llama_linear", "llama_dynamic",
