@@ -61,9 +61,7 @@ class FolderWeights : public WeightSource {
  private:
   // What was in 8 bits becomes what the embedding is.
   Element merged_element(const StoredCodes& stored) const {
-    if (merged_into_->through != Coding::int8) return stored.original();
-    const TensorInfo* table = weights_.find("model.embed_tokens.weight");
-    return table && table->element ? *table->element : Element::f32;
+    return merged_into_->through == Coding::int8 ? element_of_embedding(weights_) : stored.original();
   }
 
   std::filesystem::path folder_;

@@ -79,6 +79,12 @@ constexpr ScaleForm merged_form(Coding into, const Codes& base) {
   return four_bits(base.coding) ? base.scales.form : ScaleForm::coded;
 }
 
+// F32 where there is none.
+inline Element element_of_embedding(const WeightFolder& folder) {
+  const TensorInfo* table = folder.find("model.embed_tokens.weight");
+  return table && table->element ? *table->element : Element::f32;
+}
+
 class StoredCodes {
  public:
   // 'coding' is the folder's, coding_of.
@@ -90,10 +96,7 @@ class StoredCodes {
   // What the weight was before it was quantized, as its description says; F32 where it says nothing that is known. Of 8
   // bits there is none: it was what the embedding is, which stays dense.
   Element original() const {
-    if (coding_ == Coding::int8) {
-      const TensorInfo* table = folder_.find("model.embed_tokens.weight");
-      return table && table->element ? *table->element : Element::f32;
-    }
+    if (coding_ == Coding::int8) return element_of_embedding(folder_);
     const Json state = parsed(packed_state());
     const Json* type = state.is_object() && state.contains("dtype") ? &state["dtype"] : nullptr;
     return type && *type == "bfloat16" ? Element::bf16 : type && *type == "float16" ? Element::f16 : Element::f32;
